@@ -1,0 +1,81 @@
+/** Writes a batch in as few requests as its size allows, each of them one `es.bulk` span and call. */
+import { Clock, Effect, Result } from "effect"
+import { type EngineCall, timed } from "../../src/delivery/EngineCall.ts"
+import type { Failure } from "../../src/delivery/Failure.ts"
+import type { IndexWrite } from "../../src/search/SearchDocument.ts"
+import type { WriteResult, Written } from "../../src/search/SearchIndex.ts"
+import { bounds, chunksOf, halvesOf, linesOf } from "./BulkRequest.ts"
+import { ElasticsearchClient, readable } from "./ElasticsearchClient.ts"
+import { resultsOf } from "./ElasticsearchErrors.ts"
+
+const spanName = "es.bulk"
+const writeTimeout = "10 seconds"
+
+const query = {
+  // Without an alias the first write would make an index by that name, with a mapping that Elasticsearch guesses.
+  require_alias: "true",
+  // Its patience with a shard that is away: shorter than ours, so that it can say so.
+  timeout: "8s",
+  // All that is read of an answer that would otherwise be as long as the request.
+  filter_path: "took,items.*.status,items.*.error.type,items.*.error.reason,items.*._index"
+}
+
+const tookOf = (body: unknown): number => {
+  const { took } = body as { readonly took?: unknown }
+  return typeof took === "number" ? took : 0
+}
+
+const send = Effect.fnUntraced(function*(lines: ReadonlyArray<string>) {
+  const { index, request } = yield* ElasticsearchClient
+  const path = `/${index}/_bulk`
+  const answer = yield* request({ method: "POST", path, query, lines: lines.join(""), timeout: writeTimeout })
+  const results = yield* readable(answer, (body) => resultsOf(body, lines.length, index))
+  const measured = { status: answer.status, took_ms: tookOf(answer.body) }
+  yield* Effect.annotateCurrentSpan(measured)
+  return { results, measured }
+}, Effect.tapError(({ failure, status }) => Effect.annotateCurrentSpan({ status, "error.type": failure.errorType })))
+
+/** A refusal fails the span, but not the batch: it is the outcome of each row. Status 0 stands for no answer. */
+const bulk = Effect.fnUntraced(function*(lines: ReadonlyArray<string>) {
+  const client = yield* ElasticsearchClient
+  const attributes = {
+    ...client.attributes,
+    "db.operation.name": "bulk",
+    "db.collection.name": client.index,
+    "db.operation.batch.size": lines.length
+  }
+  const startedAt = yield* Clock.currentTimeNanos
+  const outcome = yield* Effect.result(timed(spanName, attributes, send(lines)))
+  if (Result.isSuccess(outcome)) {
+    const { call, value: { measured, results } } = outcome.success
+    return { results, call: { ...call, attributes: { ...attributes, ...measured } } }
+  }
+  const endedAt = yield* Clock.currentTimeNanos
+  const { failure, status } = outcome.failure
+  const measured = { status, took_ms: Number((endedAt - startedAt) / 1_000_000n), "error.type": failure.errorType }
+  return { failure, call: { name: spanName, startedAt, endedAt, attributes: { ...attributes, ...measured } } }
+})
+
+const failedAll = (lines: ReadonlyArray<string>, failure: Failure): ReadonlyArray<WriteResult> =>
+  lines.map(() => ({ _tag: "Failed", failure }))
+
+/** A request that is poison as a whole (too large, say) is halved, down to the document that is so by itself. */
+export const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>) {
+  const results: Array<WriteResult> = []
+  const calls: Array<EngineCall> = []
+  const pending = [...chunksOf(writes.map(linesOf), bounds)]
+  for (let lines = pending.shift(); lines !== undefined; lines = pending.shift()) {
+    const { call, failure, results: written } = yield* bulk(lines)
+    calls.push(call)
+    if (written !== undefined) {
+      results.push(...written)
+    } else if (failure.class === "poison" && lines.length > 1) {
+      pending.unshift(...halvesOf(lines))
+    } else {
+      results.push(...failedAll(lines, failure))
+      // What is down or has too much to do is not asked again for the rest, whose lease would not last for it either.
+      if (failure.class !== "poison") results.push(...failedAll(pending.splice(0).flat(), failure))
+    }
+  }
+  return { results, calls } satisfies Written
+})

@@ -1,0 +1,79 @@
+/** Search in Elasticsearch: external versions fence the writes, and one bulk request carries a whole batch. */
+import { Effect, Layer, Schema } from "effect"
+import type { EntityId } from "../../src/domain/Entity.ts"
+import { toPage } from "../../src/domain/Paging.ts"
+import { CursorInvalid, SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
+import type { SearchQuery } from "../../src/search/SearchQuery.ts"
+import { write } from "./BulkWrite.ts"
+import { ElasticsearchClient, readable, readAs, type Request } from "./ElasticsearchClient.ts"
+import { prepare } from "./IndexPreparation.ts"
+import { hitsOf } from "./SearchAnswer.ts"
+import * as SearchCursor from "./SearchCursor.ts"
+import { findTimeoutMs, searchBody } from "./SearchRequest.ts"
+
+const engine = "elasticsearch"
+const findTimeout = `${findTimeoutMs} millis` as const
+const refreshTimeout = "10 seconds"
+
+/** A request with its span; the name of the operation is also the last part of the path. */
+const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Request, "method" | "path">) {
+  const { attributes, index, request } = yield* ElasticsearchClient
+  return yield* request({ method: "POST", path: `/${index}/_${operation}`, ...rest }).pipe(
+    Effect.withSpan(`es.${operation}`, {
+      kind: "client",
+      attributes: { ...attributes, "db.operation.name": operation, "db.collection.name": index }
+    })
+  )
+})
+
+const orUnavailable = Effect.mapError((cause: unknown) => new SearchUnavailable({ engine, cause }))
+
+const find = Effect.fnUntraced(function*(query: SearchQuery, limit: number, cursor: string | undefined) {
+  const fingerprint = SearchCursor.fingerprintOf(query)
+  const after = cursor === undefined ? undefined : SearchCursor.decode(fingerprint, cursor)
+  if (cursor !== undefined && after === undefined) return yield* new CursorInvalid()
+  const answer = yield* orUnavailable(ask("search", {
+    // Copies of a shard score a little differently: all pages of one query are cut from the same copy.
+    query: { allow_partial_search_results: "false", preference: `q${fingerprint}` },
+    body: searchBody(query, limit, after),
+    timeout: findTimeout
+  }))
+  const hits = yield* orUnavailable(readable(answer, hitsOf))
+  return toPage(hits, limit, (last) => SearchCursor.encode(fingerprint, last))
+})
+
+const readShards = readAs(Schema.Struct({ _shards: Schema.Struct({ failed: Schema.Literal(0) }) }))
+
+const refresh = ask("refresh", { timeout: refreshTimeout }).pipe(
+  Effect.flatMap(readShards),
+  Effect.asVoid,
+  orUnavailable
+)
+
+const readVersion = readAs(Schema.Struct({
+  docs: Schema.Tuple([Schema.Struct({ found: Schema.Boolean, _version: Schema.optionalKey(Schema.Int) })])
+}))
+
+/** Reads its own writes, before any refresh. A missing index is an error here, and not a missing document. */
+const versionOf = (id: EntityId) =>
+  ask("mget", { query: { _source: "false" }, body: { ids: [id] }, timeout: findTimeout }).pipe(
+    Effect.flatMap(readVersion),
+    Effect.map(({ docs: [{ _version, found }] }) => found ? _version : undefined),
+    orUnavailable
+  )
+
+export const layer = Layer.effect(
+  SearchIndex,
+  Effect.gen(function*() {
+    const client = yield* ElasticsearchClient
+    const withClient = Effect.provideService(ElasticsearchClient, client)
+    return SearchIndex.of({
+      engine,
+      prepare: prepare.pipe(orUnavailable, withClient),
+      write: (writes) => withClient(write(writes)),
+      find: (query, limit, cursor) => withClient(find(query, limit, cursor)),
+      refresh: withClient(refresh),
+      versionOf: (id) => withClient(versionOf(id))
+    })
+  })
+)

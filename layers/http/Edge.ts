@@ -1,0 +1,152 @@
+/**
+ * The outermost layer of every request: its span, its id, its metrics and its log line; and one shape for every error.
+ *
+ * Whatever happens inside becomes an answer here, and nothing that only observes can change that answer.
+ */
+import { Cause, Clock, Effect, Exit, Layer, Metric, type Tracer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { HttpEffect, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { SpanError } from "../../src/delivery/AttemptSpans.ts"
+import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { problemResponse, withRequest } from "./ProblemResponse.ts"
+import { requestIdOf, traceContextOf } from "./RequestContext.ts"
+import type { RouteTable } from "./RouteTable.ts"
+
+/** A request that takes longer is answered 503; its transaction rolls back. */
+const answerWithin = "30 seconds"
+
+/** Probes and scrapes come every few seconds and tell nothing: no span, no log line. */
+const quiet = (path: string) => path === "/metrics" || path === "/health" || path.startsWith("/health/")
+
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+
+interface Seen {
+  readonly method: string
+  readonly path: string
+  /** `undefined` for what is no route of ours: such paths must not become labels. */
+  readonly route: string | undefined
+  readonly startedAt: bigint
+}
+
+const sizeOf = (length: string | undefined) => length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : 0
+
+const measure = Effect.fnUntraced(function*(
+  seen: Seen,
+  request: HttpServerRequest.HttpServerRequest,
+  response: HttpServerResponse.HttpServerResponse
+) {
+  const labels = { method: seen.method, route: seen.route ?? "none" }
+  const seconds = Number((yield* Clock.currentTimeNanos) - seen.startedAt) / 1e9
+  const body = response.body
+  const bytes = body._tag === "Uint8Array" ? body.contentLength : 0
+  yield* Metric.update(Metric.withAttributes(Metrics.httpRequests, { ...labels, status_code: String(response.status) }), 1)
+  yield* Metric.update(Metric.withAttributes(Metrics.httpDuration, labels), seconds)
+  yield* Metric.update(Metric.withAttributes(Metrics.httpRequestSize, labels), sizeOf(request.headers["content-length"]))
+  yield* Metric.update(Metric.withAttributes(Metrics.httpResponseSize, labels), bytes)
+  if (quiet(seen.path)) return
+  yield* Effect.logInfo(`${seen.method} ${seen.route ?? seen.path} ${response.status}`, {
+    method: seen.method,
+    route: seen.route ?? "none",
+    status: response.status,
+    duration_ms: Math.round(seconds * 1e6) / 1e3
+  })
+})
+
+const answer = <E, R>(
+  httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  table: RouteTable,
+  request: HttpServerRequest.HttpServerRequest
+) =>
+  httpEffect.pipe(
+    Effect.timeoutOrElse({
+      duration: answerWithin,
+      orElse: () => Effect.succeed(problemResponse(503, `no answer within ${answerWithin}`))
+    }),
+    Effect.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.failCause(cause)
+        : Effect.gen(function*() {
+          const [response] = yield* HttpServerError.causeResponse(cause)
+          if (response.status >= 500 && response.status !== 503) yield* Effect.logError("a request broke", cause)
+          if (response.status !== 404 || response.body._tag !== "Empty") return response
+          const allowed = table.allowed(request.url)
+          return allowed.length === 0
+            ? problemResponse(404, "there is no such route")
+            : problemResponse(405, `this route has ${allowed.join(", ")}`, { allow: allowed.join(", ") })
+        })
+    )
+  )
+
+const serverAttributes = (seen: Seen, requestId: string) => ({
+  step: "api",
+  "http.request.method": seen.method,
+  "http.method": seen.method,
+  "url.path": seen.path,
+  ...(seen.route === undefined ? {} : { "http.route": seen.route }),
+  request_id: requestId,
+  x_request_id: requestId
+})
+
+/** 5xx is the server's error; 4xx is the caller's and leaves the span's status alone. */
+const finish = (span: Tracer.Span, status: number, endedAt: bigint) => {
+  span.attribute("http.response.status_code", status)
+  span.attribute("http.status_code", status)
+  if (status < 500) return
+  span.attribute("error.type", String(status))
+  span.end(endedAt, Exit.fail(new SpanError(`HTTP ${status}`)))
+}
+
+const inServerSpan = <E, R>(
+  seen: Seen,
+  requestId: string,
+  request: HttpServerRequest.HttpServerRequest,
+  work: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+) =>
+  Effect.gen(function*() {
+    const carrier = yield* TraceCarrier
+    const parent = carrier.extract(traceContextOf(request.headers))
+    return yield* Effect.useSpan(
+      seen.route === undefined ? seen.method : `${seen.method} ${seen.route}`,
+      {
+        kind: "server",
+        ...(parent === undefined ? { root: true } : { parent }),
+        attributes: serverAttributes(seen, requestId)
+      },
+      (span) =>
+        Effect.gen(function*() {
+          const response = yield* work
+          const context = carrier.inject(span)
+          const told = yield* withRequest(response, requestId, context === undefined ? undefined : span.traceId)
+          yield* measure(seen, request, told).pipe(Effect.ignoreCause)
+          finish(span, told.status, yield* Clock.currentTimeNanos)
+          return context === undefined ? told : HttpServerResponse.setHeader(told, "traceparent", context.traceparent)
+        }).pipe(Effect.withParentSpan(span))
+    )
+  })
+
+export const layer = (table: RouteTable) =>
+  Layer.unwrap(Effect.map(SecureRandom.SecureRandom, (random) =>
+    HttpRouter.middleware(
+      (httpEffect) =>
+        Effect.gen(function*() {
+          const request = yield* HttpServerRequest.HttpServerRequest
+          const path = request.url.split("?", 1)[0]!
+          const fresh = yield* random.uuidV7()
+          const requestId = requestIdOf(request.headers, () => fresh)
+          const method = methods.has(request.method) ? request.method : "other"
+          const startedAt = yield* Clock.currentTimeNanos
+          const seen: Seen = { method, path, route: table.template(request.method, request.url), startedAt }
+          // Even an answer that is not ours, such as to a client that went away, carries the id.
+          yield* HttpEffect.appendPreResponseHandler((_request, response) =>
+            Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", requestId)))
+          const observed = inServerSpan(seen, requestId, request, answer(httpEffect, table, request))
+          yield* Metric.modify(Metrics.httpInFlight, 1)
+          return yield* (quiet(path) ? Effect.withTracerEnabled(observed, false) : observed).pipe(
+            Effect.provideService(CurrentRequest, { requestId, actor: "anonymous" }),
+            Effect.ensuring(Metric.modify(Metrics.httpInFlight, -1))
+          )
+        }),
+      { global: true }
+    )))

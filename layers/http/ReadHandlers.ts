@@ -1,0 +1,66 @@
+/** Answers the routes that look: search, chronicle, outbox; and makes outbox rows due again. */
+import { Effect, Layer, Option, Schema } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { badField, NotFound } from "../../src/api/Problems.ts"
+import { WordloomApi } from "../../src/api/WordloomApi.ts"
+import { TagNames } from "../../src/catalog/TagNames.ts"
+import { Chronicle } from "../../src/chronicle/Chronicle.ts"
+import { EntityId } from "../../src/domain/Entity.ts"
+import { limitDefault } from "../../src/domain/Paging.ts"
+import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
+import { SearchIndex } from "../../src/search/SearchIndex.ts"
+import { isSearchable, parseQuery, type SearchTerms, termCount, termsMax } from "../../src/search/SearchQuery.ts"
+import { orProblem } from "./ProblemOf.ts"
+
+const asId = Schema.decodeUnknownOption(EntityId)
+
+const termsOf = (q: string): Effect.Effect<SearchTerms, ReturnType<typeof badField>> => {
+  const terms = parseQuery(q)
+  return !isSearchable(terms)
+    ? Effect.fail(badField("q", "must have at least one word to look for"))
+    : termCount(terms) > termsMax
+    ? Effect.fail(badField("q", `must have at most ${termsMax} terms`))
+    : Effect.succeed(terms)
+}
+
+const search = HttpApiBuilder.group(WordloomApi, "search", (build) =>
+  Effect.gen(function*() {
+    const index = yield* SearchIndex
+    const tags = yield* TagNames
+    return build.handleAll({
+      find: Effect.fnUntraced(function*({ query }) {
+        const terms = yield* termsOf(query.q)
+        const tag = query.tag
+        const tagId = tag === undefined ? undefined : Option.getOrUndefined(asId(tag)) ?? (yield* tags.idOf(tag))
+        // A tag that does not exist is on no block.
+        if (tag !== undefined && tagId === undefined) return { items: [], next_cursor: null, engine: index.engine }
+        const wanted = { terms, kind: query.kind, library_id: query.library_id, tag_id: tagId }
+        const page = yield* index.find(wanted, query.limit ?? limitDefault, query.cursor)
+        return { ...page, engine: index.engine }
+      }, orProblem)
+    })
+  }))
+
+const chronicle = HttpApiBuilder.group(WordloomApi, "chronicle", (build) =>
+  Effect.map(Chronicle, (entries) =>
+    build.handleAll({
+      read: ({ query }) => orProblem(entries.read(query, query.limit ?? limitDefault, query.cursor))
+    })))
+
+const outbox = HttpApiBuilder.group(WordloomApi, "outbox", (build) =>
+  Effect.map(OutboxReport, (report) =>
+    build.handleAll({
+      stats: () => orProblem(Effect.map(report.stats, (projections) => ({ projections }))),
+      events: ({ query }) => orProblem(report.events(query, query.limit ?? limitDefault, query.cursor)),
+      replayOne: ({ params: { id, projection } }) =>
+        orProblem(Effect.flatMap(
+          report.replay({ projection, id }),
+          (replayed) =>
+            replayed === 0
+              ? Effect.fail(new NotFound({ detail: `${projection} has no finished event ${id}` }))
+              : Effect.succeed({ replayed })
+        )),
+      replay: ({ payload }) => orProblem(Effect.map(report.replay(payload), (replayed) => ({ replayed })))
+    })))
+
+export const layer = Layer.mergeAll(search, chronicle, outbox)

@@ -1,0 +1,36 @@
+/** Every route with its template: names spans and metrics before the router runs, and says which methods a path has. */
+import { FindMyWay, type HttpMethod, type HttpRouter } from "effect/http"
+import { HttpApi } from "effect/http-api"
+import { WordloomApi } from "../../src/api/WordloomApi.ts"
+
+export type Route = readonly [method: HttpMethod.HttpMethod, path: HttpRouter.PathInput]
+
+export interface RouteTable {
+  /** `undefined` for a path that is no route of ours. */
+  readonly template: (method: string, url: string) => string | undefined
+  readonly allowed: (url: string) => ReadonlyArray<string>
+}
+
+export const apiRoutes = (): ReadonlyArray<Route> => {
+  const routes: Array<Route> = []
+  HttpApi.reflect(WordloomApi, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => {
+      routes.push([endpoint.method, endpoint.path as HttpRouter.PathInput])
+    }
+  })
+  return routes
+}
+
+const normal = (path: string) => path.length > 1 ? path.replace(/\/$/, "") : path
+
+export const routeTable = (routes: ReadonlyArray<Route>): RouteTable => {
+  const table = FindMyWay.make<string>()
+  for (const [method, path] of routes) table.on(method, path, normal(path))
+  const methods = [...new Set(routes.map(([method]) => method))]
+  const template = (method: string, url: string) => table.find(method as HttpMethod.HttpMethod, url)?.handler
+  return {
+    template: (method, url) => template(method === "HEAD" ? "GET" : method, url),
+    allowed: (url) => methods.filter((method) => template(method, url) !== undefined)
+  }
+}

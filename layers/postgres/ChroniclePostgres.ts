@@ -1,0 +1,66 @@
+/** The chronicle in PostgreSQL: its key (entity, version) is what makes an entry appear once. */
+import { DateTime, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { Chronicle, ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
+import { toPage } from "../../src/domain/Paging.ts"
+import { cursor } from "./Cursor.ts"
+import { integers, jsons, texts, uuids } from "./Parameters.ts"
+import { orUnavailable } from "./PostgresErrors.ts"
+import { silent, statement } from "./Statement.ts"
+
+const Row = Schema.Struct({
+  ...ChronicleEntry.fields,
+  at: Schema.DateTimeUtcFromDate,
+  seq: Schema.BigInt,
+  at_text: Schema.String
+})
+const decodeRows = Schema.decodeUnknownSync(Schema.Array(Row))
+
+/** Newest first; the sequence parts entries of the same microsecond. */
+const position = cursor(Schema.Struct({ at: Schema.String, seq: Schema.String }))
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+
+  const append = Effect.fnUntraced(function*(entries: ReadonlyArray<ChronicleEntry>) {
+    const added = yield* silent(sql<{ readonly key: string }>`
+      insert into chronicle_entries (entity_type, entity_id, version, op, actor, changes, at, request_id, trace_id)
+      select * from unnest(${texts(entries.map((entry) => entry.entity_type))},
+        ${uuids(entries.map((entry) => entry.entity_id))}, ${integers(entries.map((entry) => entry.version))},
+        ${texts(entries.map((entry) => entry.op))}, ${texts(entries.map((entry) => entry.actor))},
+        ${jsons(entries.map((entry) => entry.changes))}::jsonb[],
+        ${texts(entries.map((entry) => DateTime.formatIso(entry.at)))}::timestamptz[],
+        ${texts(entries.map((entry) => entry.request_id))}, ${texts(entries.map((entry) => entry.trace_id))})
+      on conflict (entity_id, version) do nothing
+      returning entity_id || ':' || version as key`)
+    const keys = new Set(added.map(({ key }) => key))
+    return entries.map((entry) => keys.delete(`${entry.entity_id}:${entry.version}`))
+  })
+
+  const read = Effect.fnUntraced(function*(
+    filter: Parameters<Chronicle["Service"]["read"]>[0],
+    limit: number,
+    after: string | undefined
+  ) {
+    const from = after === undefined ? undefined : position.decode(after)
+    const conditions = [
+      ...(filter.entity_type === undefined ? [] : [sql`entity_type = ${filter.entity_type}`]),
+      ...(filter.entity_id === undefined ? [] : [sql`entity_id = ${filter.entity_id}::uuid`]),
+      ...(from === undefined ? [] : [sql`(at, seq) < (${from.at}::timestamptz, ${from.seq}::bigint)`])
+    ]
+    const rows = yield* statement("query", "chronicle_entries", sql`
+      select *, at::text as at_text from chronicle_entries
+      where ${conditions.length === 0 ? sql`true` : sql.and(conditions)}
+      order by at desc, seq desc limit ${limit + 1}`)
+    const page = toPage(decodeRows(rows), limit, ({ at_text, seq }) =>
+      position.encode({ at: at_text, seq: String(seq) }))
+    return { ...page, items: page.items.map(({ at_text: _text, seq: _seq, ...entry }) => entry) }
+  })
+
+  return Chronicle.of({
+    append: (entries) => entries.length === 0 ? Effect.succeed([]) : orUnavailable(append(entries)),
+    read: (filter, limit, after) => orUnavailable(read(filter, limit, after))
+  })
+})
+
+export const layer = Layer.effect(Chronicle, make)

@@ -1,0 +1,71 @@
+/** Keeps what is finished from growing: a day partition each for what is to come, none for what is past its retention. */
+import { Duration, Effect, Layer, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+import { Settings } from "../../src/settings/Settings.ts"
+import { silent } from "./Statement.ts"
+
+const every = "10 minutes"
+/** Enough for a worker that stands still over a night. */
+const daysAhead = 2
+const deletedMax = 10_000
+
+const day = (date: string) => date.replaceAll("-", "")
+
+// A day whose first rows went to the default partition, because no worker was there to prepare it, stays there.
+const createAhead = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const days = yield* sql<{ readonly day: string; readonly next: string }>`
+    select d::date::text as day, (d + interval '1 day')::date::text as next
+    from generate_series(date_trunc('day', clock_timestamp()), clock_timestamp() + ${daysAhead} * interval '1 day',
+      interval '1 day') as d
+    where not exists (select from outbox_done_default where processed_at >= d and processed_at < d + interval '1 day')`
+  yield* Effect.forEach(days, ({ day: from, next }) =>
+    sql.unsafe(`create table if not exists outbox_done_${day(from)} partition of outbox_done
+      for values from ('${from} 00:00+00') to ('${next} 00:00+00')`), { discard: true })
+})
+
+const dropPast = Effect.fnUntraced(function*(retention: Duration.Duration) {
+  const sql = yield* SqlClient.SqlClient
+  const seconds = Duration.toSeconds(retention)
+  const past = yield* sql<{ readonly name: string }>`
+    select child.relname as name from pg_inherits join pg_class as child on child.oid = inhrelid
+    where inhparent = 'outbox_done'::regclass and child.relname ~ '^outbox_done_[0-9]{8}$'
+      and to_date(right(child.relname, 8), 'YYYYMMDD') + 1 < (clock_timestamp() - ${seconds} * interval '1 second')::date`
+  yield* Effect.forEach(past, ({ name }) => sql`drop table ${sql(name)}`, { discard: true })
+  yield* sql`
+    delete from outbox_done_default where ctid = any(array(
+      select ctid from outbox_done_default
+      where processed_at < clock_timestamp() - ${seconds} * interval '1 second' limit ${deletedMax}))`
+  yield* sql`
+    delete from outbox_past_attempts where ctid = any(array(
+      select ctid from outbox_past_attempts as past
+      where ended_at < clock_timestamp() - ${seconds} * interval '1 second'
+        and not exists (select from outbox_dead as dead where dead.projection = past.projection and dead.id = event_id)
+      order by ended_at limit ${deletedMax}))`
+  yield* sql`delete from idempotency_keys where ctid = any(array(
+    select ctid from idempotency_keys where created_at < clock_timestamp() - ${seconds} * interval '1 second'
+    order by created_at limit ${deletedMax}))`
+})
+
+/** One worker at a time does it; the others find the lock taken and go on. */
+const keep = (retention: Duration.Duration) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    sql.withTransaction(Effect.gen(function*() {
+      const [lock] = yield* sql<{ readonly got: boolean }>`
+        select pg_try_advisory_xact_lock(hashtextextended('wordloom.housekeeping', 0)) as got`
+      if (lock?.got !== true) return
+      yield* createAhead
+      yield* dropPast(retention)
+    })))
+
+export const layer = Layer.effectDiscard(
+  Effect.gen(function*() {
+    const { retention } = yield* Settings
+    const once = silent(keep(retention)).pipe(
+      Effect.catchCause((cause) => Effect.logWarning("housekeeping failed; it is tried again", cause))
+    )
+    // The day's partition must be there before the first row is finished.
+    yield* once
+    yield* once.pipe(Effect.delay(every), Effect.repeat(Schedule.forever), Effect.forkScoped)
+  })
+)

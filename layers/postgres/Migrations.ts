@@ -1,0 +1,51 @@
+/** The schema, step by step. A step that has landed is never edited; a new one follows it. */
+import { Effect } from "effect"
+import { Migrator, SqlClient } from "effect/sql"
+import { entities } from "./migrations/0001_entities.ts"
+import { outbox } from "./migrations/0002_outbox.ts"
+import { readModels } from "./migrations/0003_read_models.ts"
+
+const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
+  ["entities", entities],
+  ["outbox", outbox],
+  ["read_models", readModels]
+]
+
+const table = "wordloom_migrations"
+
+const apply = (statements: ReadonlyArray<string>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.forEach(statements, (text) => sql.unsafe(text), { discard: true }))
+
+const loader = Migrator.fromRecord(
+  Object.fromEntries(
+    steps.map(([name, statements], at) => [`${String(at + 1).padStart(4, "0")}_${name}`, apply(statements)])
+  )
+)
+
+/** How many steps the database still lacks; all of them when it is empty. */
+export const missing = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const [known] = yield* sql<{ readonly there: boolean }>`select to_regclass(${table}) is not null as there`
+  if (known?.there !== true) return steps.length
+  const [last] = yield* sql<{ readonly last: number }>`
+    select coalesce(max(migration_id), 0) as last from ${sql(table)}`
+  return Math.max(0, steps.length - (last?.last ?? 0))
+})
+
+/**
+ * Brings the schema up and answers the steps that it took. Idempotent, and safe when several programs start at once: a
+ * lock lets one in, the others find nothing left to do. A database that is up to date is only read.
+ */
+export const migrate = Effect.gen(function*() {
+  if ((yield* missing) === 0) return []
+  const sql = yield* SqlClient.SqlClient
+  const applied = yield* sql.withTransaction(
+    Effect.gen(function*() {
+      // Effect's migrator locks its own table, but two programs may still race to create it.
+      yield* sql`select pg_advisory_xact_lock(hashtextextended('wordloom.migrate', 0))`
+      return yield* Migrator.make({})({ loader, table })
+    })
+  )
+  return applied.map(([id, name]) => `${String(id).padStart(4, "0")}_${name}`)
+}).pipe(Effect.withTracerEnabled(false))

@@ -1,0 +1,68 @@
+/** Leaves changes in the outboxes, in the transaction of the business write. */
+import { Clock, Effect, Exit, Layer, Metric } from "effect"
+import { SqlClient } from "effect/sql"
+import type { Change } from "../../src/domain/Change.ts"
+import { Outbox } from "../../src/outbox/Outbox.ts"
+import { type Projection, subscribed } from "../../src/outbox/Projection.ts"
+import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import * as EnqueueSpan from "../../src/telemetry/EnqueueSpan.ts"
+import { enqueued } from "../../src/telemetry/Metrics.ts"
+import { hotTable } from "./OutboxTables.ts"
+import { integers, jsons, texts, uuids } from "./Parameters.ts"
+import { orUnavailable } from "./PostgresErrors.ts"
+import { measured, silent } from "./Statement.ts"
+
+const libraryOf = (change: Change): string | null => {
+  const library = change.fields.find(({ field }) => field === "library_id")
+  const id = library?.to ?? library?.from
+  return typeof id === "string" ? id : null
+}
+
+/** Only the chronicle tells what changed; the other outboxes need not carry it. */
+const changesFor = (projection: Projection, changes: ReadonlyArray<Change>) =>
+  jsons(changes.map((change) => projection === "chronicle" ? change.fields : null))
+
+export const layer = Layer.effect(
+  Outbox,
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    const insertInto = (
+      projection: Projection,
+      changes: ReadonlyArray<Change>,
+      spans: ReadonlyArray<EnqueueSpan.EnqueueSpan>,
+      request: CurrentRequest
+    ) =>
+      sql`
+        insert into ${sql(hotTable[projection])} (entity_type, entity_id, entity_version, op, library_id, changes,
+          traceparent, tracestate, request_id, actor)
+        select kind, id, version, op, library_id, changes, traceparent, tracestate,
+          ${request.requestId}::text, ${request.actor}
+        from unnest(${texts(changes.map(({ kind }) => kind))}, ${uuids(changes.map(({ id }) => id))},
+          ${integers(changes.map(({ version }) => version))}, ${texts(changes.map(({ op }) => op))},
+          ${uuids(changes.map(libraryOf))}, ${changesFor(projection, changes)}::jsonb[],
+          ${texts(spans.map(({ context }) => context?.traceparent ?? null))},
+          ${texts(spans.map(({ context }) => context?.tracestate ?? null))})
+          as new (kind, id, version, op, library_id, changes, traceparent, tracestate)`
+
+    const insertSpanned = Effect.fnUntraced(function*(projection: Projection, changes: ReadonlyArray<Change>) {
+      const request = yield* CurrentRequest
+      const spans = yield* Effect.forEach(changes, () => EnqueueSpan.make(projection))
+      const exit = yield* Effect.exit(silent(insertInto(projection, changes, spans, request)))
+      const endedAt = yield* Clock.currentTimeNanos
+      for (const { span } of spans) span.end(endedAt, Exit.asVoid(exit))
+      yield* exit
+      yield* Metric.update(Metric.withAttributes(enqueued, { projection }), changes.length)
+    })
+
+    return Outbox.of({
+      append: (changes) =>
+        changes.length === 0
+          ? Effect.void
+          : Effect.forEach(subscribed, (projection) => insertSpanned(projection, changes), { discard: true }).pipe(
+            measured("create", "outbox"),
+            orUnavailable
+          )
+    })
+  })
+)

@@ -1,0 +1,113 @@
+/** What people ask about the outboxes, answered from the contract's views; every count has a bound. */
+import { Effect, Layer, Schema } from "effect"
+import { SqlClient, type Statement } from "effect/sql"
+import { toPage } from "../../src/domain/Paging.ts"
+import { type EventFilter, OutboxEvent, OutboxReport, ProjectionStats } from "../../src/outbox/OutboxReport.ts"
+import { Projection } from "../../src/outbox/Projection.ts"
+import { cursor } from "./Cursor.ts"
+import { events, hotTable } from "./OutboxTables.ts"
+import { orUnavailable } from "./PostgresErrors.ts"
+import { replayed } from "./Replay.ts"
+import { silent, statement } from "./Statement.ts"
+
+/** Counting further than this would make a look at a full outbox a load on it. */
+const countMax = 1_000_000
+const finishedCountMax = 10_000
+const lagSample = 1_000
+
+const Time = Schema.NullOr(Schema.DateTimeUtcFromDate)
+const Row = Schema.Struct({
+  ...OutboxEvent.fields,
+  id: Schema.BigInt,
+  next_attempt_at: Time,
+  lease_until: Time,
+  created_at: Schema.DateTimeUtcFromDate,
+  updated_at: Schema.DateTimeUtcFromDate,
+  processed_at: Time,
+  position: Schema.String
+})
+const decodeRows = Schema.decodeUnknownSync(Schema.Array(Row))
+
+const StatsRow = Schema.Struct({
+  pending: Schema.Number,
+  processing: Schema.Number,
+  done: Schema.Number,
+  dead: Schema.Number,
+  age: Schema.Number,
+  p50: Schema.Number,
+  p95: Schema.Number,
+  p99: Schema.Number
+})
+const decodeStats = Schema.decodeUnknownSync(StatsRow)
+
+const position = cursor(Schema.Struct({ at: Schema.String, projection: Projection, id: Schema.Int }))
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+
+  const stats = Effect.fnUntraced(function*(projection: Projection) {
+    const hot = sql(hotTable[projection])
+    const counted = (from: Statement.Fragment, max: number) =>
+      sql`(select count(*)::float8 from (select from ${from} limit ${max}) as bounded)`
+    const [row] = yield* silent(sql`
+      select ${counted(sql`${hot} where state <> 2`, countMax)} as pending,
+        ${counted(sql`${hot} where state = 2`, countMax)} as processing,
+        ${counted(sql`outbox_done where projection = ${projection}`, finishedCountMax)} as done,
+        ${counted(sql`outbox_dead where projection = ${projection}`, finishedCountMax)} as dead,
+        coalesce((select extract(epoch from clock_timestamp() - created_at)::float8 from ${hot}
+          where state = 0 order by id limit 1), 0::float8) as age,
+        lag.*
+      from (
+        select coalesce(percentile_cont(0.5) within group (order by lag), 0)::float8 as p50,
+          coalesce(percentile_cont(0.95) within group (order by lag), 0)::float8 as p95,
+          coalesce(percentile_cont(0.99) within group (order by lag), 0)::float8 as p99
+        from (
+          select extract(epoch from processed_at - created_at)::float8 as lag from outbox_done
+          where projection = ${projection} order by created_at desc limit ${lagSample}
+        ) as recent
+      ) as lag`)
+    const { age, dead, done, p50, p95, p99, pending, processing } = decodeStats(row)
+    return ProjectionStats.make({
+      projection,
+      pending,
+      processing,
+      done,
+      dead,
+      oldest_pending_age_seconds: age,
+      lag_seconds: { p50, p95, p99 }
+    })
+  })
+
+  const list = Effect.fnUntraced(function*(filter: EventFilter, limit: number, after: string | undefined) {
+    const from = after === undefined ? undefined : position.decode(after)
+    const conditions = [
+      ...(filter.status === undefined ? [] : [sql`status = ${filter.status}`]),
+      ...(filter.entity_id === undefined ? [] : [sql`entity_id = ${filter.entity_id}::uuid`]),
+      ...(filter.trace_id === undefined ? [] : [sql`trace_id = ${filter.trace_id}`])
+    ]
+    const projections = filter.projection === undefined ? Projection.literals : [filter.projection]
+    const parts = projections.map((projection) => {
+      const keyset = from === undefined
+        ? []
+        : [sql`(created_at, ${projection}::text, id) < (${from.at}::timestamptz, ${from.projection}, ${from.id}::bigint)`]
+      const all = [...conditions, ...keyset]
+      return sql`(select ${projection}::text as projection, *, created_at::text as position
+        from ${sql(events(projection))} where ${all.length === 0 ? sql`true` : sql.and(all)}
+        order by created_at desc, id desc limit ${limit + 1})`
+    })
+    const union = parts.reduce((all, part) => sql`${all} union all ${part}`)
+    const rows = yield* statement("query", "outbox", sql`
+      select * from (${union}) as found order by created_at desc, projection desc, id desc limit ${limit + 1}`)
+    const page = toPage(decodeRows(rows), limit, (row) =>
+      position.encode({ at: row.position, projection: row.projection, id: Number(row.id) }))
+    return { ...page, items: page.items.map(({ position: _position, ...row }) => ({ ...row, id: Number(row.id) })) }
+  })
+
+  return OutboxReport.of({
+    stats: orUnavailable(Effect.forEach(Projection.literals, stats)),
+    events: (filter, limit, after) => orUnavailable(list(filter, limit, after)),
+    replay: (filter) => orUnavailable(replayed(sql, filter))
+  })
+})
+
+export const layer = Layer.effect(OutboxReport, make)

@@ -1,0 +1,28 @@
+/** What PostgreSQL's refusals mean: by SQLSTATE, never by text. */
+import { Effect } from "effect"
+import { SqlError } from "effect/sql"
+import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+
+export const sqlState = (error: SqlError.SqlError): string | undefined =>
+  (error.reason.cause as { readonly code?: string } | undefined)?.code
+
+/** The constraint that a write broke, if that is what happened. */
+export const constraintOf = (error: SqlError.SqlError): string | undefined =>
+  (error.reason.cause as { readonly constraint?: string } | undefined)?.constraint
+
+/** 57P01-03: shutting down or starting; 53xxx: out of connections or memory; 25P03, 57014: timed out. */
+const away = new Set(["57P01", "57P02", "57P03", "53000", "53100", "53200", "53300", "53400", "25P03", "57014"])
+
+const unavailable = (error: SqlError.SqlError): boolean => {
+  const state = sqlState(error) ?? ""
+  return error.isRetryable || error.reason._tag === "ConnectionError" || away.has(state) || state.startsWith("08")
+}
+
+/** The database is away: `StoreUnavailable`. Anything else that is still an `SqlError` here is a bug of ours. */
+export const orUnavailable = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreUnavailable, R> =>
+  Effect.catch(effect, (error): Effect.Effect<never, Exclude<E, SqlError.SqlError> | StoreUnavailable> =>
+    SqlError.isSqlError(error)
+      ? unavailable(error) ? Effect.fail(new StoreUnavailable({ cause: error })) : Effect.die(error)
+      : Effect.fail(error as Exclude<E, SqlError.SqlError>))

@@ -1,0 +1,152 @@
+/** Search inside PostgreSQL: full text with the same query language and promises as every other engine. */
+import { Effect, Layer, Schema } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { timed } from "../../src/delivery/EngineCall.ts"
+import { EntityId } from "../../src/domain/Entity.ts"
+import { toPage } from "../../src/domain/Paging.ts"
+import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import type { IndexWrite } from "../../src/search/SearchDocument.ts"
+import { CursorInvalid, SearchHit, SearchIndex, SearchUnavailable, type WriteResult } from "../../src/search/SearchIndex.ts"
+import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
+import { cursor } from "./Cursor.ts"
+import { booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
+import { orUnavailable } from "./PostgresErrors.ts"
+import { silent, statement } from "./Statement.ts"
+
+const decodeHits = Schema.decodeUnknownSync(Schema.Array(SearchHit))
+const position = cursor(Schema.Struct({ score: Schema.Number, id: EntityId }))
+
+/** The body's part that a snippet is cut from; highlighting a whole long body would cost more than finding it. */
+const snippetSource = 20_000
+
+/** Control characters that no stored text contains, in place of tags until the text around them is escaped. */
+const open = "\u0002"
+const close = "\u0003"
+const marks = `StartSel=${open}, StopSel=${close}`
+const fragment = "MaxWords=30, MinWords=12, MaxFragments=1"
+
+const escape = (text: string) =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;")
+    .replaceAll(open, "<mark>").replaceAll(close, "</mark>")
+
+const failedAll = (writes: ReadonlyArray<IndexWrite>): ReadonlyArray<WriteResult> =>
+  writes.map(() => ({
+    _tag: "Failed",
+    failure: { class: "transient", errorType: "pg_unavailable", detail: "the database did not answer" }
+  }))
+
+/** A search that takes longer is cancelled on the server: one costly query must not starve the writes. */
+const findTimeout = "2 seconds"
+
+const unavailable = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, SqlError.SqlError | StoreUnavailable> | SearchUnavailable, R> =>
+  effect.pipe(
+    orUnavailable,
+    Effect.timeoutOrElse({
+      duration: findTimeout,
+      orElse: () => Effect.fail(new StoreUnavailable({ cause: new Error(`no answer in ${findTimeout}`) }))
+    }),
+    Effect.catch((error): Effect.Effect<never, Exclude<E, SqlError.SqlError | StoreUnavailable> | SearchUnavailable> =>
+      Effect.fail(
+        error instanceof StoreUnavailable
+          ? new SearchUnavailable({ engine: "postgres", cause: error })
+          : error as Exclude<E, SqlError.SqlError | StoreUnavailable>
+      )
+    )
+  )
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+
+  const upsert = (writes: ReadonlyArray<IndexWrite>) =>
+    silent(sql<{ readonly id: EntityId }>`
+      insert into search_documents as known (id, kind, version, deleted, library_id, tag_ids, title, body)
+      select id, kind, version, deleted, library_id, array(select jsonb_array_elements_text(tag_ids))::uuid[], title, body
+      from unnest(${uuids(writes.map(({ id }) => id))}, ${texts(writes.map(({ kind }) => kind))},
+        ${integers(writes.map(({ version }) => version))},
+        ${booleans(writes.map(({ document }) => document === null))},
+        ${uuids(writes.map(({ document }) => document?.library_id ?? null))},
+        ${jsons(writes.map(({ document }) => document?.tag_ids ?? []))}::jsonb[],
+        ${texts(writes.map(({ document }) => document?.title ?? ""))},
+        ${texts(writes.map(({ document }) => document?.body ?? ""))})
+        as new (id, kind, version, deleted, library_id, tag_ids, title, body)
+      on conflict (id) do update set version = excluded.version, deleted = excluded.deleted,
+        library_id = excluded.library_id, tag_ids = excluded.tag_ids, title = excluded.title, body = excluded.body
+      where known.version < excluded.version
+      returning id`)
+
+  const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>) {
+    // Rows are always locked in the same order, so that two workers cannot wait for each other.
+    const ordered = [...writes].sort((a, b) => a.id < b.id ? -1 : 1)
+    const { call, value } = yield* timed(
+      "search.upsert",
+      { "db.system.name": "postgresql", "db.collection.name": "search_documents", "db.operation.batch.size": writes.length },
+      orUnavailable(upsert(ordered))
+    )
+    const written = new Set(value.map(({ id }) => id))
+    const results = writes.map(({ id }): WriteResult => ({ _tag: written.has(id) ? "Written" : "Superseded" }))
+    return { results, calls: [call] }
+  }, (effect, writes) =>
+    Effect.catchTag(effect, "StoreUnavailable", () => Effect.succeed({ results: failedAll(writes), calls: [] })))
+
+  /** Every word as a query of its own: the parser may split what a person typed as one. */
+  const tsquery = (terms: SearchTerms) => {
+    const plain = (text: string) => sql`plainto_tsquery('simple', wordloom_plain(${text}))`
+    const phrase = (text: string) => sql`phraseto_tsquery('simple', wordloom_plain(${text}))`
+    const prefix = (text: string) => sql`(case when numnode(${plain(text)}) = 0 then ''
+      else ${plain(text)}::text || ':*' end)::tsquery`
+    const parts = [
+      ...terms.words.map(plain),
+      ...terms.phrases.map(phrase),
+      ...(terms.prefix === null ? [] : [prefix(terms.prefix)]),
+      ...terms.without.map((text) => sql`!! ${plain(text)}`)
+    ]
+    return parts.reduce((all, part) => sql`${all} && ${part}`)
+  }
+
+  const find = Effect.fnUntraced(function*(query: SearchQuery, limit: number, after: string | undefined) {
+    const from = after === undefined ? undefined : position.decode(after)
+    if (after !== undefined && from === undefined) return yield* new CursorInvalid()
+    const { phrases, prefix, words } = query.terms
+    const whole = [...words, ...phrases, ...(prefix === null ? [] : [prefix])].join(" ").toLowerCase()
+    const filters = sql.and([
+      sql`not deleted and words @@ wanted.query`,
+      ...(query.kind === undefined ? [] : [sql`kind = ${query.kind}`]),
+      ...(query.library_id === undefined ? [] : [sql`library_id = ${query.library_id}::uuid`]),
+      ...(query.tag_id === undefined ? [] : [sql`tag_ids @> array[${query.tag_id}::uuid]`])
+    ])
+    const rows = yield* statement("query", "search_documents", sql<typeof SearchHit.Type>`
+      with wanted as materialized (select ${tsquery(query.terms)} as query),
+      ranked as (
+        select id, (ts_rank(words, wanted.query, 1) + case when lower(title) = ${whole} then 1 else 0 end)::float8 as score
+        from search_documents, wanted where ${filters}
+      ),
+      page as materialized (
+        select * from ranked
+        ${from === undefined ? sql`` : sql`where (-score, id) > (${-from.score}::float8, ${from.id}::uuid)`}
+        order by score desc, id limit ${limit + 1}
+      )
+      select kind, id, title, version, score,
+        case when body = '' then ts_headline('simple', title, wanted.query, ${`${marks}, HighlightAll=true`})
+          else ts_headline('simple', left(body, ${snippetSource}), wanted.query, ${`${marks}, ${fragment}`}) end as snippet
+      from page join search_documents using (id), wanted order by score desc, id`)
+    const hits = decodeHits(rows).map((hit) => ({ ...hit, snippet: escape(hit.snippet) }))
+    return toPage(hits, limit, ({ id, score }) => position.encode({ score, id }))
+  })
+
+  return SearchIndex.of({
+    engine: "postgres",
+    prepare: Effect.void,
+    write: (writes) => writes.length === 0 ? Effect.succeed({ results: [], calls: [] }) : write(writes),
+    find: (query, limit, after) => unavailable(find(query, limit, after)),
+    refresh: Effect.void,
+    versionOf: (id) =>
+      unavailable(Effect.map(
+        silent(sql<{ readonly version: number }>`select version from search_documents where id = ${id}::uuid`),
+        (rows) => rows[0]?.version
+      ))
+  })
+})
+
+export const layer = Layer.effect(SearchIndex, make)

@@ -1,0 +1,113 @@
+/** An Effect span recorded by OpenTelemetry, by its conventions: success leaves the status unset, an error is short. */
+import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
+import * as Otel from "@opentelemetry/api"
+import { Cause, Context, Exit, Option, Tracer } from "effect"
+import { excerpt } from "../../src/domain/Text.ts"
+
+/** Contract §5: longer error text, and every stack, belongs to the log. */
+const messageMax = 256
+
+const kinds = {
+  internal: Otel.SpanKind.INTERNAL,
+  server: Otel.SpanKind.SERVER,
+  client: Otel.SpanKind.CLIENT,
+  producer: Otel.SpanKind.PRODUCER,
+  consumer: Otel.SpanKind.CONSUMER
+} as const
+
+const hrTime = (nanos: bigint): Otel.HrTime => [Number(nanos / 1_000_000_000n), Number(nanos % 1_000_000_000n)]
+
+const attributeValue = (value: unknown): Otel.AttributeValue =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : String(value)
+
+const attributesOf = (values: Readonly<Record<string, unknown>>): Otel.Attributes =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, attributeValue(value)]))
+
+export const spanContextOf = (span: Tracer.AnySpan): Otel.SpanContext => {
+  if (span instanceof RecordedSpan) return span.otel.spanContext()
+  const traceState = Context.getOrUndefined(span.annotations, OtelTracer.OtelTraceState)
+  return {
+    traceId: span.traceId,
+    spanId: span.spanId,
+    isRemote: true,
+    traceFlags: Context.getOrUndefined(span.annotations, OtelTracer.OtelTraceFlags) ?? (span.sampled ? 1 : 0),
+    ...(traceState === undefined ? {} : { traceState })
+  }
+}
+
+const messageOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  const text = error instanceof Error ? error.message || error.name : String(error)
+  return excerpt(text.split("\n", 1)[0] ?? "", messageMax)
+}
+
+type Options = Parameters<Tracer.Tracer["span"]>[0]
+
+export class RecordedSpan implements Tracer.Span {
+  readonly _tag = "Span"
+  readonly name: string
+  readonly kind: Tracer.SpanKind
+  readonly annotations: Context.Context<never>
+  readonly parent: Option.Option<Tracer.AnySpan>
+  readonly links: Array<Tracer.SpanLink>
+  readonly attributes = new Map<string, unknown>()
+  readonly otel: Otel.Span
+  readonly traceId: string
+  readonly spanId: string
+  readonly sampled: boolean
+  status: Tracer.SpanStatus
+
+  constructor(tracer: Otel.Tracer, options: Options) {
+    this.name = options.name
+    this.kind = options.kind
+    this.annotations = options.annotations
+    this.parent = options.root ? Option.none() : options.parent
+    this.links = options.links
+    this.status = { _tag: "Started", startTime: options.startTime }
+    this.otel = tracer.startSpan(
+      options.name,
+      {
+        kind: kinds[options.kind],
+        startTime: hrTime(options.startTime),
+        links: options.links.map(({ attributes, span }) => ({
+          context: spanContextOf(span),
+          attributes: attributesOf(attributes)
+        }))
+      },
+      Option.match(this.parent, {
+        onNone: () => Otel.ROOT_CONTEXT,
+        onSome: (parent) => Otel.trace.setSpanContext(Otel.ROOT_CONTEXT, spanContextOf(parent))
+      })
+    )
+    const context = this.otel.spanContext()
+    this.traceId = context.traceId
+    this.spanId = context.spanId
+    this.sampled = (context.traceFlags & Otel.TraceFlags.SAMPLED) !== 0
+  }
+
+  attribute(key: string, value: unknown): void {
+    this.attributes.set(key, value)
+    this.otel.setAttribute(key, attributeValue(value))
+  }
+
+  event(name: string, startTime: bigint, attributes: Record<string, unknown> = {}): void {
+    this.otel.addEvent(name, attributesOf(attributes), hrTime(startTime))
+  }
+
+  addLinks(links: ReadonlyArray<Tracer.SpanLink>): void {
+    this.links.push(...links)
+    this.otel.addLinks(
+      links.map(({ attributes, span }) => ({ context: spanContextOf(span), attributes: attributesOf(attributes) }))
+    )
+  }
+
+  end(endTime: bigint, exit: Exit.Exit<unknown, unknown>): void {
+    if (this.status._tag === "Ended") return
+    this.status = { _tag: "Ended", startTime: this.status.startTime, endTime, exit }
+    if (Exit.isFailure(exit)) {
+      if (Cause.hasInterruptsOnly(exit.cause)) this.otel.setAttribute("interrupted", true)
+      else this.otel.setStatus({ code: Otel.SpanStatusCode.ERROR, message: messageOf(exit.cause) })
+    }
+    this.otel.end(hrTime(endTime))
+  }
+}

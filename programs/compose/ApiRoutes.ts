@@ -1,0 +1,39 @@
+/** The API's routes and what they are observed by. */
+import { Effect, Layer } from "effect"
+import { HttpServer } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import * as Edge from "../../layers/http/Edge.ts"
+import * as EntityHandlers from "../../layers/http/EntityHandlers.ts"
+import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
+import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
+import * as PageRoutes from "../../layers/http/PageRoutes.ts"
+import * as ReadHandlers from "../../layers/http/ReadHandlers.ts"
+import { apiRoutes, routeTable } from "../../layers/http/RouteTable.ts"
+import { serve } from "../../layers/http/Serve.ts"
+import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
+import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
+import * as RequestSchema from "../../src/api/RequestSchema.ts"
+import { WordloomApi } from "../../src/api/WordloomApi.ts"
+import { Settings } from "../../src/settings/Settings.ts"
+
+const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
+
+const api = HttpApiBuilder.layer(WordloomApi, { openapiPath: "/openapi.json" }).pipe(
+  Layer.provide([EntityHandlers.layer, ReadHandlers.layer]),
+  Layer.provide(RequestSchema.layer)
+)
+
+const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, MetricsRoute.layer, PageRoutes.layer)
+
+/** `onListening` gets the address that a person can open. */
+export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
+  Layer.unwrap(Effect.map(Settings, ({ httpHost, httpPort, shutdownGrace }) => {
+    const told = Layer.effectDiscard(Effect.flatMap(HttpServer.HttpServer, ({ address }) => {
+      const port = "port" in address ? address.port : httpPort
+      return onListening(`http://${httpHost.includes(":") ? `[${httpHost}]` : httpHost}:${port}`)
+    }))
+    return serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace })
+  })).pipe(
+    Layer.provide(HealthPostgres.layer({ search: false })),
+    Layer.provide(OpenTelemetry.layer("wordloom-api"))
+  )

@@ -1,0 +1,51 @@
+/** PostgreSQL, wherever the settings say it is: its pool, with the schema brought up. */
+import { Effect, Layer } from "effect"
+import { SqlClient, SqlError } from "effect/sql"
+import { migrate } from "../../layers/postgres/Migrations.ts"
+import * as PostgresClient from "../../layers/postgres/PostgresClient.ts"
+import { sqlState } from "../../layers/postgres/PostgresErrors.ts"
+import { Settings } from "../../src/settings/Settings.ts"
+import { CannotStart } from "./Main.ts"
+
+/** Without DATABASE_URL: the embedded server of this home. It is only loaded when it is needed. */
+const embedded = Effect.fnUntraced(function*(home: string) {
+  const EmbeddedPostgres = yield* Effect.promise(() => import("../../layers/embedded/EmbeddedPostgres.ts"))
+  return { ...(yield* EmbeddedPostgres.acquire(home)), ssl: false } satisfies PostgresClient.Address
+})
+
+const refused = (address: PostgresClient.Address) => (error: SqlError.SqlError) => {
+  const { cause } = error.reason
+  const state = sqlState(error)
+  const why = cause instanceof Error && cause.message !== "" ? cause.message : error.reason.message
+  const where = `PostgreSQL at ${address.host}:${address.port}, database ${address.database}, user ${address.username}`
+  return new CannotStart({ reason: `${where}: ${why}${state === undefined ? "" : ` (${state})`}` })
+}
+
+const prepared = (address: PostgresClient.Address) =>
+  Layer.effectDiscard(
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`select 1`.pipe(Effect.withTracerEnabled(false), Effect.mapError(refused(address)))
+      const steps = yield* migrate.pipe(
+        Effect.catchTag("SqlError", (error) => Effect.fail(refused(address)(error))),
+        Effect.catchTag("MigrationError", (error) => {
+          const cause = error.cause
+          return Effect.fail(
+            SqlError.isSqlError(cause) ? refused(address)(cause) : new CannotStart({ reason: error.message })
+          )
+        })
+      )
+      if (steps.length > 0) yield* Effect.logInfo("the database was migrated", { steps })
+    })
+  )
+
+/** `name` is what `pg_stat_activity` shows. */
+export const layer = (name: string) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const settings = yield* Settings
+    const address = settings.databaseUrl === undefined
+      ? yield* embedded(settings.home)
+      : PostgresClient.addressOf(settings.databaseUrl)
+    const client = PostgresClient.layer(address, { name, pool: settings.databasePool })
+    return prepared(address).pipe(Layer.provideMerge(client))
+  }))

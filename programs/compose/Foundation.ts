@@ -1,0 +1,65 @@
+/** What every program stands on: settings, log lines, random ids, the database and the stores in it. */
+import { Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
+import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
+import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
+import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
+import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
+import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
+import * as SearchIndexPostgres from "../../layers/postgres/SearchIndexPostgres.ts"
+import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
+import { Catalog } from "../../src/catalog/Catalog.ts"
+import { SearchIndex } from "../../src/search/SearchIndex.ts"
+import { notices, Settings } from "../../src/settings/Settings.ts"
+import * as Database from "./Database.ts"
+
+/** Elasticsearch's client is only loaded where it is configured: reading it takes a fifth of a second. */
+const elasticsearch = Effect.gen(function*() {
+  const { elasticApiKey, elasticIndex, elasticUrl } = yield* Settings
+  const Client = yield* Effect.promise(() => import("../../layers/elasticsearch/ElasticsearchClient.ts"))
+  const Index = yield* Effect.promise(() => import("../../layers/elasticsearch/SearchIndexElasticsearch.ts"))
+  const client = Client.layer({ url: elasticUrl!, index: elasticIndex, apiKey: elasticApiKey })
+  return Index.layer.pipe(Layer.provide(client))
+})
+
+const searchIndex = Layer.unwrap(
+  Effect.flatMap(Settings, ({ search }) =>
+    search === "elasticsearch" ? elasticsearch : Effect.succeed(SearchIndexPostgres.layer))
+)
+
+const stores = Layer.mergeAll(
+  EntityStorePostgres.layer,
+  TagNamesPostgres.layer,
+  ChroniclePostgres.layer,
+  OutboxPostgres.layer,
+  OutboxReportPostgres.layer,
+  LeasesPostgres.layer,
+  searchIndex
+)
+
+/** Says at the start what is allowed but probably not meant. */
+const noticed = Layer.effectDiscard(
+  Effect.flatMap(Settings, (settings) =>
+    Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true }))
+)
+
+/** `name` is the service's name on log lines, and what PostgreSQL shows for its connections. */
+export const layer = (name: string) =>
+  Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer).pipe(
+    Layer.provideMerge(stores),
+    Layer.provideMerge(layerTransaction),
+    Layer.provideMerge(Database.layer(name)),
+    Layer.provideMerge(Layer.mergeAll(noticed, SecureRandom.layerWebCrypto)),
+    Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
+    Layer.provideMerge(Settings.layer(process.env))
+  )
+
+/** The index is there before anything is written to it; an engine that is away is retried by the worker's attempts. */
+export const preparedIndex = Layer.effectDiscard(
+  Effect.flatMap(SearchIndex, (index) =>
+    Effect.catch(index.prepare, (error) =>
+      Effect.logWarning("the search index could not be prepared yet", { engine: error.engine }, error.cause)))
+)

@@ -1,0 +1,61 @@
+/** Runs a program until it is told to stop: one clear line when it cannot start, and the exit code that says why. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Cause, Effect, Exit, Layer, Schema } from "effect"
+import { SettingsInvalid } from "../../src/settings/Settings.ts"
+
+/** A program could not start, for a reason that whoever runs it can mend. */
+export class CannotStart extends Schema.TaggedError<CannotStart>("wordloom/compose/CannotStart")("CannotStart", {
+  reason: Schema.String
+}) {
+  override get message() {
+    return this.reason
+  }
+}
+
+const exitSettings = 78
+
+interface Told {
+  readonly message: string
+  readonly code: number
+}
+
+/** A port that is taken, a path that is closed: what Node says is clear enough, but not where it is buried. */
+const systemMessage = (error: unknown): string | undefined => {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    const { code, port } = cause as { readonly code?: string; readonly port?: number }
+    if (code === "EADDRINUSE") return `port ${port} is in use by another program`
+    if (code === "EACCES" && port !== undefined) return `port ${port} may not be used by this user`
+  }
+  return undefined
+}
+
+const tell = (cause: Cause.Cause<unknown>): Told => {
+  const error = Cause.squash(cause)
+  if (error instanceof SettingsInvalid) return { message: error.message, code: exitSettings }
+  const known = systemMessage(error)
+  if (known !== undefined) return { message: known, code: 1 }
+  const failed = cause.reasons.some((reason) => reason._tag === "Fail")
+  const message = failed && error instanceof Error && error.message !== "" ? error.message : Cause.pretty(cause)
+  return { message, code: 1 }
+}
+
+/** Launches `program` and holds the process until SIGINT or SIGTERM; an orderly stop exits 0. */
+export const launch = <E>(program: Layer.Layer<never, E>) => {
+  let code = 0
+  const main = Layer.launch(program).pipe(
+    Effect.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.failCause(cause as Cause.Cause<never>)
+        : Effect.sync(() => {
+          const told = tell(cause)
+          code = told.code
+          process.stderr.write(`${told.message}\n`)
+        })
+    )
+  )
+  NodeRuntime.runMain(main, {
+    disableErrorReporting: true,
+    teardown: (exit, onExit) =>
+      onExit(Exit.isSuccess(exit) ? code : Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+  })
+}

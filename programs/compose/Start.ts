@@ -1,0 +1,16 @@
+/** Everything in one process, for a first look and for small installations: the API, its page and the workers. */
+import { Effect, Layer } from "effect"
+import * as ApiRoutes from "./ApiRoutes.ts"
+import * as Foundation from "./Foundation.ts"
+import { launch } from "./Main.ts"
+import * as Workers from "./Workers.ts"
+
+// Plain text whatever the log format: this line is for the person, or the script, that waits for it.
+const ready = (url: string) => Effect.sync(() => process.stdout.write(`wordloom ready ${url}\n`)).pipe(Effect.asVoid)
+
+launch(
+  ApiRoutes.layer(ready).pipe(
+    Layer.provide(Workers.layer),
+    Layer.provide(Foundation.layer("wordloom"))
+  )
+)

@@ -1,0 +1,54 @@
+/** The loops that drain the outboxes, each under the name of its own service. */
+import { Duration, Effect, Layer } from "effect"
+import { randomBytes } from "node:crypto"
+import { hostname } from "node:os"
+import * as Housekeeping from "../../layers/postgres/Housekeeping.ts"
+import * as WorkerIdentityPostgres from "../../layers/postgres/WorkerIdentityPostgres.ts"
+import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
+import type { EntityStore } from "../../src/catalog/EntityStore.ts"
+import type { Chronicle } from "../../src/chronicle/Chronicle.ts"
+import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
+import type { Destination } from "../../src/delivery/Destination.ts"
+import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
+import * as Worker from "../../src/delivery/Worker.ts"
+import * as SearchDestination from "../../src/search/SearchDestination.ts"
+import type { SearchIndex } from "../../src/search/SearchIndex.ts"
+import { Settings } from "../../src/settings/Settings.ts"
+import { preparedIndex } from "./Foundation.ts"
+
+type Told = Layer.Layer<Destination, never, SearchIndex | EntityStore | Chronicle>
+
+const destinations: Readonly<Record<"search" | "chronicle", Told>> = {
+  search: SearchDestination.layer.pipe(Layer.provide(preparedIndex)),
+  chronicle: ChronicleDestination.layer
+}
+
+const drain = (projection: "search" | "chronicle") =>
+  Layer.unwrap(Effect.map(Settings, (settings) => {
+    const { attemptsMax, lease } = settings
+    const backoff = {
+      baseMs: Duration.toMillis(settings.backoffBase),
+      capMs: Duration.toMillis(settings.backoffCap)
+    }
+    return Worker.layer({
+      projection,
+      batchSize: settings.batchSize,
+      concurrency: settings.concurrency,
+      leaseFor: lease,
+      pollInterval: settings.pollInterval,
+      attemptsMax,
+      drainFor: settings.shutdownGrace
+    }).pipe(
+      Layer.provide(Dispatcher.layer({ attemptsMax, leaseFor: lease, backoff })),
+      Layer.provide(destinations[projection]),
+      Layer.provide(OpenTelemetry.layer(`wordloom-${projection}-outbox-worker`))
+    )
+  }))
+
+const ownId = () => `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`
+
+export const layer = Layer.unwrap(Effect.map(Settings, ({ projections, workerId }) =>
+  Layer.mergeAll(...projections.map(drain) as [ReturnType<typeof drain>]).pipe(
+    Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
+    Layer.provide(Housekeeping.layer)
+  )))

@@ -1,0 +1,88 @@
+/** The routes of the three kinds of entity: the same for each, over its own fields. */
+import { Effect, Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { Block, BlockFields, EntityId, Library, LibraryFields, Tag, TagFields } from "../domain/Entity.ts"
+import { Limit } from "../domain/Paging.ts"
+import { BadRequest, Conflict, NotFound, PreconditionFailed, Unavailable } from "./Problems.ts"
+
+const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,200}$/, {
+  message: "must be 1 to 200 visible ASCII characters"
+}))
+const IfMatch = Schema.String.check(Schema.isPattern(/^(\*|(W\/)?"\d{1,10}")$/, {
+  message: "must be an ETag such as \"3\", or *"
+}))
+const Prefer = Schema.String.check(Schema.isMaxLength(200))
+
+const writeHeaders = { "idempotency-key": Schema.optionalKey(IdempotencyKey), prefer: Schema.optionalKey(Prefer) }
+const changeHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(IfMatch) }
+
+const paging = {
+  limit: Schema.optionalKey(Limit),
+  cursor: Schema.optionalKey(EntityId)
+}
+
+const etag = { etag: Schema.String }
+const located = { ...etag, location: Schema.String }
+
+const refused = [BadRequest, NotFound, Conflict, Unavailable] as const
+const changeRefused = [BadRequest, NotFound, Conflict, PreconditionFailed, Unavailable] as const
+
+/** At least one field; a field that is left out stays as it is. */
+const patchOf = <F extends Schema.Struct.Fields>(fields: Schema.Struct<F>) =>
+  fields.mapFields((all) =>
+    Object.fromEntries(Object.entries(all).map(([key, field]) => [key, Schema.optionalKey(field as Schema.Top)])) as {
+      readonly [K in keyof F]: Schema.optionalKey<F[K] & Schema.Top>
+    }
+  )
+
+const group = <
+  const Name extends string,
+  E extends Schema.Top,
+  C extends Schema.Top,
+  P extends Schema.Top
+>(name: Name, entity: E, create: C, patch: P) =>
+  HttpApiGroup.make(name).add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: create,
+      headers: writeHeaders,
+      success: HttpApiSchema.WithHeaders(entity.pipe(HttpApiSchema.status(201)), located),
+      error: refused
+    }),
+    HttpApiEndpoint.get("list", "/", {
+      query: paging,
+      success: Schema.Struct({ items: Schema.Array(entity), next_cursor: Schema.NullOr(Schema.String) }),
+      error: [BadRequest, Unavailable]
+    }),
+    HttpApiEndpoint.get("get", "/:id", {
+      params: { id: EntityId },
+      success: HttpApiSchema.WithHeaders(entity, etag),
+      error: [BadRequest, NotFound, Unavailable]
+    }),
+    HttpApiEndpoint.patch("change", "/:id", {
+      params: { id: EntityId },
+      headers: changeHeaders,
+      payload: patch,
+      success: HttpApiSchema.WithHeaders(entity, etag),
+      error: changeRefused
+    }),
+    HttpApiEndpoint.delete("remove", "/:id", {
+      params: { id: EntityId },
+      headers: changeHeaders,
+      success: HttpApiSchema.NoContent,
+      error: changeRefused
+    })
+  ).prefix(`/api/v1/${name}`)
+
+const notEmpty = Schema.isMinProperties(1, { message: "must have at least one field to change" })
+
+export const TagsApi = group("tags", Tag, TagFields, patchOf(TagFields).check(notEmpty))
+export const LibrariesApi = group("libraries", Library, LibraryFields, patchOf(LibraryFields).check(notEmpty))
+export const BlocksApi = group(
+  "blocks",
+  Block,
+  BlockFields.mapFields((fields) => ({
+    ...fields,
+    tag_ids: fields.tag_ids.pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  })),
+  patchOf(BlockFields).check(notEmpty)
+)

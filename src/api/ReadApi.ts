@@ -1,0 +1,82 @@
+/** The routes that only look: search, chronicle and outbox; and the one that makes outbox rows due again. */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { ChronicleEntry } from "../chronicle/Chronicle.ts"
+import { EntityId, EntityKind } from "../domain/Entity.ts"
+import { Limit } from "../domain/Paging.ts"
+import { OutboxEvent, ProjectionStats, Status } from "../outbox/OutboxReport.ts"
+import { Projection } from "../outbox/Projection.ts"
+import { SearchHit } from "../search/SearchIndex.ts"
+import { queryMax } from "../search/SearchQuery.ts"
+import { BadRequest, NotFound, Unavailable } from "./Problems.ts"
+
+const Cursor = Schema.String.check(Schema.isMaxLength(1_024))
+const paging = { limit: Schema.optionalKey(Limit), cursor: Schema.optionalKey(Cursor) }
+const TraceId = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/, { message: "must be 32 lower-case hex digits" }))
+const pageOf = <S extends Schema.Top>(item: S) =>
+  Schema.Struct({ items: Schema.Array(item), next_cursor: Schema.NullOr(Schema.String) })
+
+export const SearchApi = HttpApiGroup.make("search").add(
+  HttpApiEndpoint.get("find", "/api/v1/search", {
+    query: {
+      q: Schema.String.check(Schema.isBetweenLength(1, queryMax)),
+      kind: Schema.optionalKey(EntityKind),
+      library_id: Schema.optionalKey(EntityId),
+      /** A tag's id or its name. */
+      tag: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 200))),
+      ...paging
+    },
+    success: Schema.Struct({ ...pageOf(SearchHit).fields, engine: Schema.Literals(["postgres", "elasticsearch"]) }),
+    error: [BadRequest, Unavailable]
+  })
+)
+
+export const ChronicleApi = HttpApiGroup.make("chronicle").add(
+  HttpApiEndpoint.get("read", "/api/v1/chronicle", {
+    query: { entity_type: Schema.optionalKey(EntityKind), entity_id: Schema.optionalKey(EntityId), ...paging },
+    success: pageOf(ChronicleEntry),
+    error: [BadRequest, Unavailable]
+  })
+)
+
+const Replayed = Schema.Struct({ replayed: Schema.Int }).pipe(HttpApiSchema.status(202))
+const Instant = Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/, {
+  message: "must be a time such as 2026-01-31T12:00:00Z"
+}))
+
+export const OutboxApi = HttpApiGroup.make("outbox").add(
+  HttpApiEndpoint.get("stats", "/stats", {
+    success: Schema.Struct({ projections: Schema.Array(ProjectionStats) }),
+    error: Unavailable
+  }),
+  HttpApiEndpoint.get("events", "/events", {
+    query: {
+      projection: Schema.optionalKey(Projection),
+      status: Schema.optionalKey(Status),
+      entity_id: Schema.optionalKey(EntityId),
+      trace_id: Schema.optionalKey(TraceId),
+      ...paging
+    },
+    success: pageOf(OutboxEvent),
+    error: [BadRequest, Unavailable]
+  }),
+  HttpApiEndpoint.post("replayOne", "/events/:projection/:id/replay", {
+    params: {
+      projection: Projection,
+      id: Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
+    },
+    success: Replayed,
+    error: [BadRequest, NotFound, Unavailable]
+  }),
+  HttpApiEndpoint.post("replay", "/replay", {
+    payload: Schema.Struct({
+      projection: Projection,
+      status: Schema.optionalKey(Schema.Literals(["dead", "done"])),
+      error_type: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64))),
+      after: Schema.optionalKey(Instant),
+      before: Schema.optionalKey(Instant)
+    }),
+    success: Replayed,
+    error: [BadRequest, Unavailable]
+  })
+).prefix("/api/v1/outbox")

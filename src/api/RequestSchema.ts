@@ -1,0 +1,28 @@
+/** Turns a request that does not fit the contract into a 400 that names each field and what is allowed. */
+import { Effect, SchemaIssue } from "effect"
+import { type HttpApiError, HttpApiMiddleware } from "effect/http-api"
+import { BadRequest } from "./Problems.ts"
+
+export class RequestSchema extends HttpApiMiddleware.Service<RequestSchema>()("wordloom/api/RequestSchema", {
+  error: BadRequest
+}) {}
+
+/** More would not help whoever reads them. */
+const errorsMax = 20
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const segment = (part: PropertyKey | { readonly key: PropertyKey }) => String(typeof part === "object" ? part.key : part)
+
+const problemOf = (error: HttpApiError.HttpApiSchemaError) => {
+  const errors = format(error.cause.issue).issues.slice(0, errorsMax).map(({ message, path = [] }) => ({
+    path: path.map(segment).join(".") || error.kind.toLowerCase(),
+    message
+  }))
+  const detail = errors.map(({ message, path }) => `${path}: ${message}`).join("; ").slice(0, 500)
+  return new BadRequest({ detail, errors })
+}
+
+export const layer = HttpApiMiddleware.layerSchemaErrorTransform(RequestSchema, (error) =>
+  // An answer of ours that does not fit its own schema is a bug, not the caller's.
+  error.kind === "Body" || error.kind === "ResponseHeaders" ? Effect.die(error) : Effect.fail(problemOf(error)))

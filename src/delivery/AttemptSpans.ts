@@ -1,0 +1,244 @@
+/**
+ * Tells each row's attempt in the trace of the request that caused it.
+ *
+ * A batch is claimed, delivered and settled as one, but people follow one change: so every row gets spans of its own, with
+ * the times that the batch noted, once the outcome is known. A row without a trace costs nothing here.
+ */
+import { Effect, Exit, Option, Tracer } from "effect"
+import { Context } from "effect"
+import type { Batch, DatabaseMicros, Delivery, LostAttempt, Settlement } from "../outbox/Leases.ts"
+import type { Projection } from "../outbox/Projection.ts"
+import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import type { EngineCall } from "./EngineCall.ts"
+import type { Outcome } from "./Settlement.ts"
+
+/** Nanoseconds since 1970 by this process's clock. */
+type Nanos = bigint
+
+/** What the worker noted while it handled a batch. */
+export interface BatchFacts {
+  readonly batch: Batch
+  /** Process clock minus database clock: PostgreSQL's times are shown on the process's time line. */
+  readonly offset: Nanos
+  readonly claimStartedAt: Nanos
+  readonly claimedAt: Nanos
+  readonly ackStartedAt: Nanos
+  readonly endedAt: Nanos
+  readonly calls: ReadonlyArray<EngineCall>
+  readonly processBatch: Option.Option<Tracer.Span>
+}
+
+export interface RowFacts {
+  readonly delivery: Delivery
+  readonly outcome: Outcome
+  readonly settlement: Settlement
+  /** The settlement found the row still held by this claim. */
+  readonly held: boolean
+}
+
+interface SpanSpec {
+  readonly name: string
+  readonly kind?: Tracer.SpanKind
+  readonly from: Nanos
+  readonly to: Nanos
+  readonly attributes?: Readonly<Record<string, unknown>>
+  readonly error?: string | undefined
+  readonly links?: ReadonlyArray<Tracer.SpanLink>
+}
+
+export const toNanos = (at: DatabaseMicros, offset: Nanos): Nanos => BigInt(Math.round(at)) * 1_000n + offset
+
+/** A short failure for a span's status; the stack, if there is one, goes to the log. */
+export class SpanError extends Error {
+  override readonly name = "SpanError"
+}
+
+const begin = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, spec: Omit<SpanSpec, "to">): Tracer.Span => {
+  const span = tracer.span({
+    name: spec.name,
+    parent: Option.some(parent),
+    annotations: Context.empty(),
+    links: [...spec.links ?? []],
+    startTime: spec.from,
+    kind: spec.kind ?? "internal",
+    root: false,
+    sampled: parent.sampled
+  })
+  for (const [key, value] of Object.entries(spec.attributes ?? {})) span.attribute(key, value)
+  return span
+}
+
+const tell = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, spec: SpanSpec): Tracer.Span => {
+  const span = begin(tracer, parent, spec)
+  span.end(spec.to, spec.error === undefined ? Exit.void : Exit.fail(new SpanError(spec.error)))
+  return span
+}
+
+/** How the attempt ended, in the contract's words. */
+export const outcomeOf = ({ held, settlement }: RowFacts) =>
+  !held
+    ? "lease_lost"
+    : settlement._tag === "Done"
+    ? settlement.outcome
+    : settlement._tag === "Retry"
+    ? "retry_scheduled"
+    : settlement._tag === "Dead"
+    ? "dead_lettered"
+    : "released"
+
+const errorOf = (row: RowFacts): { readonly type: string; readonly detail: string } | undefined =>
+  !row.held
+    ? { type: "lease_lost", detail: "the lease had ended before the settlement" }
+    : row.outcome._tag === "Failed"
+    ? { type: row.outcome.failure.errorType, detail: row.outcome.failure.detail }
+    : undefined
+
+const processAttributes = (facts: BatchFacts, row: RowFacts) => {
+  const error = errorOf(row)
+  const { delivery } = row
+  return {
+    step: "worker_process",
+    projection: facts.batch.projection,
+    attempt: delivery.attempt,
+    batch_size: facts.batch.deliveries.length,
+    result: error === undefined ? "ok" : "failed",
+    outcome: outcomeOf(row),
+    ack_rows: row.held ? 1 : 0,
+    reclaimed: delivery.reclaimed,
+    event_id: String(delivery.id),
+    entity_type: delivery.kind,
+    entity_id: delivery.entityId,
+    worker_id: facts.batch.worker,
+    ...(delivery.requestId === null ? {} : { request_id: delivery.requestId, x_request_id: delivery.requestId }),
+    ...(delivery.libraryId === null ? {} : { library_id: delivery.libraryId }),
+    ...(error === undefined ? {} : { "error.type": error.type }),
+    ...(row.settlement._tag === "Retry" && row.held ? { retry_reason: row.settlement.errorType } : {}),
+    "messaging.system": "postgresql",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": `outbox.${facts.batch.projection}`,
+    "messaging.message.id": String(delivery.id)
+  }
+}
+
+const tellWaits = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFacts, delivery: Delivery) => {
+  const since = toNanos(delivery.waitingSince, facts.offset)
+  const ready = toNanos(delivery.readyAt, facts.offset)
+  const { projection } = facts.batch
+  const waitFor = (reason: "queue" | "backoff", from: Nanos, to: Nanos) =>
+    tell(tracer, parent, { name: "outbox.wait", from, to: to > from ? to : from, attributes: { reason, projection } })
+  if (ready > since) waitFor("backoff", since, ready)
+  waitFor("queue", ready > since ? ready : since, facts.claimedAt)
+}
+
+const tellSteps = (tracer: Tracer.Tracer, process: Tracer.Span, facts: BatchFacts, row: RowFacts) => {
+  const { projection } = facts.batch
+  const error = row.outcome._tag === "Failed" ? row.outcome.failure : undefined
+  tell(tracer, process, {
+    name: "outbox.claim",
+    from: facts.claimStartedAt,
+    to: facts.claimedAt,
+    attributes: { projection }
+  })
+  for (const call of facts.calls) {
+    tell(tracer, process, {
+      name: call.name,
+      kind: "client",
+      from: call.startedAt,
+      to: call.endedAt,
+      attributes: { projection, ...call.attributes },
+      error: error?.detail
+    })
+  }
+  if (error !== undefined) {
+    tell(tracer, process, {
+      name: "outbox.classify_error",
+      from: facts.ackStartedAt,
+      to: facts.ackStartedAt,
+      attributes: {
+        projection,
+        decision: row.settlement._tag === "Dead" ? "dead" : "retry",
+        error_type: error.errorType,
+        error_class: error.class
+      }
+    })
+  }
+  tell(tracer, process, {
+    name: "outbox.ack",
+    from: facts.ackStartedAt,
+    to: facts.endedAt,
+    attributes: { step: "ack", projection, rows: row.held ? 1 : 0 }
+  })
+}
+
+const tellRow = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFacts, row: RowFacts): Tracer.Span => {
+  tellWaits(tracer, parent, facts, row.delivery)
+  const process = begin(tracer, parent, {
+    name: "outbox.process",
+    kind: "consumer",
+    from: facts.claimStartedAt > facts.claimedAt ? facts.claimedAt : facts.claimStartedAt,
+    attributes: processAttributes(facts, row),
+    links: Option.match(facts.processBatch, { onNone: () => [], onSome: (span) => [{ span, attributes: {} }] })
+  })
+  tellSteps(tracer, process, facts, row)
+  const error = errorOf(row)
+  process.end(facts.endedAt, error === undefined ? Exit.void : Exit.fail(new SpanError(error.detail)))
+  if (row.held && row.settlement._tag === "Dead") {
+    const { detail, errorType } = row.settlement
+    tell(tracer, parent, {
+      name: "outbox.dead_letter",
+      from: facts.endedAt,
+      to: facts.endedAt,
+      attributes: { projection: facts.batch.projection, "error.type": errorType, event_id: String(row.delivery.id) },
+      error: detail
+    })
+  }
+  return process
+}
+
+/** OpenTelemetry's default; a claim may hold more rows than one span can link to. */
+const linksMax = 128
+
+/** Writes the spans of every traced row and answers them by row id; links run both ways with the batch's own span. */
+export const tellBatch = Effect.fnUntraced(function*(facts: BatchFacts, rows: ReadonlyArray<RowFacts>) {
+  const tracer = yield* Tracer.Tracer
+  const carrier = yield* TraceCarrier
+  const spans = new Map<number, Tracer.Span>()
+  for (const row of rows) {
+    const parent = carrier.extract(row.delivery.trace)
+    if (parent !== undefined) spans.set(row.delivery.id, tellRow(tracer, parent, facts, row))
+  }
+  if (Option.isSome(facts.processBatch)) {
+    const linked = [...spans.values()].slice(0, linksMax)
+    facts.processBatch.value.addLinks(linked.map((span) => ({ span, attributes: {} })))
+    const left = spans.size - linked.length
+    if (left > 0) facts.processBatch.value.attribute("links_dropped", left)
+  }
+  return spans as ReadonlyMap<number, Tracer.Span>
+})
+
+/** The attempt that a killed worker could not tell of. */
+export const tellLost = Effect.fnUntraced(function*(
+  projection: Projection,
+  lost: ReadonlyArray<LostAttempt>,
+  offset: Nanos
+) {
+  const tracer = yield* Tracer.Tracer
+  const carrier = yield* TraceCarrier
+  for (const attempt of lost) {
+    const parent = carrier.extract(attempt.trace)
+    if (parent === undefined) continue
+    const spec = {
+      from: toNanos(attempt.claimedAt, offset),
+      to: toNanos(attempt.lostAt, offset),
+      attributes: {
+        projection,
+        attempt: attempt.attempt,
+        event_id: String(attempt.id),
+        worker_id: attempt.worker,
+        "error.type": "lease_expired"
+      }
+    }
+    tell(tracer, parent, { ...spec, name: "outbox.attempt_lost", error: "the worker never settled it" })
+    if (attempt.dead) tell(tracer, parent, { ...spec, name: "outbox.dead_letter", from: spec.to, error: "out of attempts" })
+  }
+})

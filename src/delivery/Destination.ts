@@ -1,0 +1,16 @@
+/** Whoever must hear of a change. Hearing it twice must leave the same result as hearing it once. */
+import { Context, type Effect } from "effect"
+import type { Delivery } from "../outbox/Leases.ts"
+import type { EngineCall } from "./EngineCall.ts"
+import type { Outcome } from "./Settlement.ts"
+
+export interface Delivered {
+  /** By row id; every row of the batch has one. */
+  readonly outcomes: ReadonlyMap<number, Outcome>
+  readonly calls: ReadonlyArray<EngineCall>
+}
+
+export class Destination extends Context.Service<Destination, {
+  /** Never fails: what went wrong is each row's outcome. */
+  readonly deliver: (deliveries: ReadonlyArray<Delivery>) => Effect.Effect<Delivered>
+}>()("wordloom/delivery/Destination") {}

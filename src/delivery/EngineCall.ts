@@ -1,0 +1,24 @@
+/** One conversation with the far side, as every row of the batch shows it in its own trace. */
+import { Clock, Effect } from "effect"
+
+export interface EngineCall {
+  /** `es.bulk`, `search.upsert`, `chronicle.append`, … */
+  readonly name: string
+  /** Nanoseconds since 1970 by this process's clock. */
+  readonly startedAt: bigint
+  readonly endedAt: bigint
+  readonly attributes: Readonly<Record<string, string | number>>
+}
+
+/** Runs `effect` as the batch's own CLIENT span and notes its times for the spans of the rows. */
+export const timed = <A, E, R>(
+  name: string,
+  attributes: EngineCall["attributes"],
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<{ readonly value: A; readonly call: EngineCall }, E, R> =>
+  Effect.gen(function*() {
+    const startedAt = yield* Clock.currentTimeNanos
+    const value = yield* effect
+    const endedAt = yield* Clock.currentTimeNanos
+    return { value, call: { name, startedAt, endedAt, attributes } }
+  }).pipe(Effect.withSpan(name, { kind: "client", attributes }))

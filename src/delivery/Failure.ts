@@ -1,0 +1,21 @@
+/** Why a delivery did not happen, and so what to do about it. */
+
+/**
+ * - `transient`: the far side is down or slow; the same delivery may succeed later.
+ * - `throttled`: as transient, and it said that it has too much to do.
+ * - `configuration`: it refuses everything until a person mends it; nothing is buried meanwhile.
+ * - `poison`: it will never accept this one.
+ */
+export type FailureClass = "transient" | "throttled" | "configuration" | "poison"
+
+export interface Failure {
+  readonly class: FailureClass
+  /** From a closed list, so that it can be a metric's label: `es_429`, `timeout`, … */
+  readonly errorType: string
+  /** One line, at most 256 characters, without a stack. */
+  readonly detail: string
+  /** What the far side asked to wait, in milliseconds. */
+  readonly retryAfterMs?: number | undefined
+}
+
+export const detailMax = 256

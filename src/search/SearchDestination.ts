@@ -1,0 +1,75 @@
+/** Brings the present state of the changed entities to the search index, in one write for the whole batch. */
+import { Effect, Layer } from "effect"
+import { EntityStore } from "../catalog/EntityStore.ts"
+import { type Delivered, Destination } from "../delivery/Destination.ts"
+import type { Failure } from "../delivery/Failure.ts"
+import type { EntityId, EntityKind } from "../domain/Entity.ts"
+import type { Delivery } from "../outbox/Leases.ts"
+import { documentOf, type IndexWrite } from "./SearchDocument.ts"
+import { SearchIndex } from "./SearchIndex.ts"
+
+const kinds: ReadonlyArray<EntityKind> = ["tag", "library", "block"]
+
+/** The newest version that the batch knows of each entity. */
+const newest = (deliveries: ReadonlyArray<Delivery>): ReadonlyMap<EntityId, Delivery> => {
+  const byId = new Map<EntityId, Delivery>()
+  for (const delivery of deliveries) {
+    const known = byId.get(delivery.entityId)
+    if (known === undefined || known.version < delivery.version) byId.set(delivery.entityId, delivery)
+  }
+  return byId
+}
+
+const storeFailed: Failure = {
+  class: "transient",
+  errorType: "pg_unavailable",
+  detail: "the entities could not be read"
+}
+
+export const layer = Layer.effect(
+  Destination,
+  Effect.gen(function*() {
+    const index = yield* SearchIndex
+    const store = yield* EntityStore
+
+    const loadKind = Effect.fnUntraced(function*(kind: EntityKind, ids: ReadonlyArray<EntityId>) {
+      const entities = ids.length === 0 ? [] : yield* store.load(kind, ids)
+      return entities.map((entity): IndexWrite => ({
+        kind,
+        id: entity.id,
+        version: entity.version,
+        document: documentOf(kind, entity)
+      }))
+    })
+
+    // The row is a hint, the entity is the truth: what is no longer there was removed, whatever the row says.
+    const writesFor = Effect.fnUntraced(function*(wanted: ReadonlyMap<EntityId, Delivery>) {
+      const all = [...wanted.values()]
+      const found = yield* Effect.forEach(kinds, (kind) =>
+        loadKind(kind, all.filter((delivery) => delivery.kind === kind).map((delivery) => delivery.entityId)))
+      const byId = new Map(found.flat().map((write) => [write.id, write]))
+      return all.map((delivery): IndexWrite =>
+        byId.get(delivery.entityId) ??
+          { kind: delivery.kind, id: delivery.entityId, version: delivery.version, document: null }
+      )
+    })
+
+    const allFailed = (deliveries: ReadonlyArray<Delivery>, failure: Failure): Delivered => ({
+      outcomes: new Map(deliveries.map(({ id }) => [id, { _tag: "Failed", failure }])),
+      calls: []
+    })
+
+    return Destination.of({
+      deliver: Effect.fnUntraced(
+        function*(deliveries) {
+          const writes = yield* writesFor(newest(deliveries))
+          const { calls, results } = yield* index.write(writes)
+          const byEntity = new Map(writes.map((write, at) => [write.id, results[at]!]))
+          return { calls, outcomes: new Map(deliveries.map((row) => [row.id, byEntity.get(row.entityId)!])) }
+        },
+        (effect, deliveries) =>
+          Effect.catchTag(effect, "StoreUnavailable", () => Effect.succeed(allFailed(deliveries, storeFailed)))
+      )
+    })
+  })
+)

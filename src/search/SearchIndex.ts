@@ -1,0 +1,70 @@
+/** The read model that people search in. */
+import { Context, type Effect, Schema } from "effect"
+import { EntityId, EntityKind } from "../domain/Entity.ts"
+import type { Page } from "../domain/Paging.ts"
+import type { Failure } from "../delivery/Failure.ts"
+import type { EngineCall } from "../delivery/EngineCall.ts"
+import type { IndexWrite } from "./SearchDocument.ts"
+import type { SearchQuery } from "./SearchQuery.ts"
+
+export const SearchHit = Schema.Struct({
+  kind: EntityKind,
+  id: EntityId,
+  title: Schema.String,
+  /** HTML: escaped text of at most a few lines, with the terms that were found in `<mark>`. */
+  snippet: Schema.String,
+  /** Comparable within one answer only. */
+  score: Schema.Number,
+  version: Schema.Int
+})
+export type SearchHit = typeof SearchHit.Type
+
+/** The engine did not answer, or not in time. */
+export class SearchUnavailable extends Schema.TaggedError<SearchUnavailable>("wordloom/search/SearchUnavailable")(
+  "SearchUnavailable",
+  { engine: Schema.String, cause: Schema.Defect() }
+) {
+  override get message() {
+    return `the search engine (${this.engine}) did not answer`
+  }
+}
+
+/** The cursor is not one that this query gave out. */
+export class CursorInvalid extends Schema.TaggedError<CursorInvalid>("wordloom/search/CursorInvalid")(
+  "CursorInvalid",
+  {}
+) {
+  override get message() {
+    return "must be a next_cursor of this query"
+  }
+}
+
+export type WriteResult =
+  | { readonly _tag: "Written" }
+  /** The index has this version or a later one. */
+  | { readonly _tag: "Superseded" }
+  | { readonly _tag: "Failed"; readonly failure: Failure }
+
+export interface Written {
+  /** One per write, in their order. */
+  readonly results: ReadonlyArray<WriteResult>
+  readonly calls: ReadonlyArray<EngineCall>
+}
+
+export class SearchIndex extends Context.Service<SearchIndex, {
+  readonly engine: "postgres" | "elasticsearch"
+  /** Makes the index if it is not there; refuses one with a foreign mapping. Safe to run twice at once. */
+  readonly prepare: Effect.Effect<void, SearchUnavailable>
+  /** Never fails as a whole: each write has its result. No id is in `writes` twice. */
+  readonly write: (writes: ReadonlyArray<IndexWrite>) => Effect.Effect<Written>
+  /** Best first; equal scores by id. Tombstones never show. Terms must be `isSearchable`. */
+  readonly find: (
+    query: SearchQuery,
+    limit: number,
+    cursor: string | undefined
+  ) => Effect.Effect<Page<SearchHit>, SearchUnavailable | CursorInvalid>
+  /** What has been written is found when this returns. */
+  readonly refresh: Effect.Effect<void, SearchUnavailable>
+  /** The version that the index has, a tombstone's too. */
+  readonly versionOf: (id: EntityId) => Effect.Effect<number | undefined, SearchUnavailable>
+}>()("wordloom/search/SearchIndex") {}

@@ -1,0 +1,78 @@
+/** How one setting's text becomes a value; each kind knows what to tell a person whose text does not fit. */
+import { Duration, Redacted, Result } from "effect"
+
+export interface SettingKind<A> {
+  readonly parse: (text: string) => Result.Result<A, string>
+  /** Printed in place of the value wherever it is shown. */
+  readonly secret: boolean
+}
+
+const kind = <A>(allowed: string, read: (text: string) => A | undefined, secret = false): SettingKind<A> => ({
+  secret,
+  parse: (text) => {
+    const value = read(text)
+    return value === undefined ? Result.fail(allowed) : Result.succeed(value)
+  }
+})
+
+export const words = kind("any text", (text) => text)
+
+export const pattern = (regex: RegExp, allowed: string) => kind(allowed, (text) => regex.test(text) ? text : undefined)
+
+export const integer = (min: number, max: number) =>
+  kind(`a whole number from ${min} to ${max}`, (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    return value >= min && value <= max ? value : undefined
+  })
+
+export const ratio = kind("a number from 0.0 to 1.0", (text) => {
+  const value = /^(0|1|0?\.\d+|[01]\.\d+)$/.test(text) ? Number(text) : Number.NaN
+  return value >= 0 && value <= 1 ? value : undefined
+})
+
+export const port = integer(0, 65_535)
+
+export const oneOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<A[number]> =>
+  kind(`one of ${values.join(", ")}`, (text) => values.find((value) => value === text.toLowerCase()) as A[number])
+
+export const someOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<ReadonlyArray<A[number]>> =>
+  kind(`a comma-separated list of ${values.join(", ")}`, (text) => {
+    const chosen = text.split(",").map((part) => part.trim()).filter((part) => part !== "")
+    return chosen.length > 0 && chosen.every((part) => values.includes(part)) ? [...new Set(chosen)] : undefined
+  })
+
+const yes = ["1", "true", "yes", "on"]
+const no = ["0", "false", "no", "off"]
+export const flag = kind(
+  `one of ${yes.join(", ")}, ${no.join(", ")}`,
+  (text) => yes.includes(text.toLowerCase()) ? true : no.includes(text.toLowerCase()) ? false : undefined
+)
+
+const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+/** `250ms`, `5s`, `30m`, `1h`; a bare number is seconds. */
+export const duration = (minMs: number, maxMs: number): SettingKind<Duration.Duration> =>
+  kind(`a duration such as 250ms, 5s, 30m or 1h, from ${minMs}ms to ${maxMs}ms`, (text) => {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text)
+    const ms = match === null ? Number.NaN : Number(match[1]) * unitMs[(match[2] ?? "s") as keyof typeof unitMs]
+    return ms >= minMs && ms <= maxMs ? Duration.millis(ms) : undefined
+  })
+
+export const url = kind("an http:// or https:// address", (text) => {
+  const parsed = URL.parse(text)
+  return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href.replace(/\/$/, "") : undefined
+})
+
+export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), true)
+
+/** Other tools' spellings (`postgres://`, SQLAlchemy's `postgresql+psycopg://`) are taken as `postgresql://`. */
+export const postgresUrl: SettingKind<Redacted.Redacted> = kind(
+  "postgresql://user:password@host:port/database",
+  (text) => {
+    const parsed = URL.parse(text.replace(/^postgres(ql)?(\+[a-z0-9_]+)?:\/\//i, "postgresql://"))
+    return parsed?.protocol === "postgresql:" && parsed.hostname !== "" && parsed.pathname.length > 1
+      ? Redacted.make(parsed.href)
+      : undefined
+  },
+  true
+)

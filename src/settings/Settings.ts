@@ -1,0 +1,125 @@
+/** The effective settings of a process, read once at its start; every mistake is reported at once. */
+import { Context, Duration, Effect, Layer, Result, Schema } from "effect"
+import { type Setting, table } from "./SettingTable.ts"
+
+type Table = typeof table
+type Raw = { readonly [K in keyof Table]: Table[K] extends Setting<infer A> ? A : never }
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** One wrong setting: what it is called, what it holds (unless secret) and what is allowed. */
+export interface Mistake {
+  readonly name: string
+  readonly value: string
+  readonly allowed: string
+}
+
+export interface Effective {
+  readonly name: string
+  readonly value: string
+  /** The environment variable that decided, or `default`. */
+  readonly source: string
+  readonly meaning: string
+}
+
+/** At least one setting is wrong; the message has a line for each. The process exits with 78 (EX_CONFIG). */
+export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>("wordloom/settings/SettingsInvalid")(
+  "SettingsInvalid",
+  { mistakes: Schema.Array(Schema.Struct({ name: Schema.String, value: Schema.String, allowed: Schema.String })) }
+) {
+  override readonly ["~effect/Runtime/errorExitCode"] = 78
+  override get message() {
+    return this.mistakes.map(({ allowed, name, value }) => `${name}=${value} is not allowed: ${allowed}`).join("\n")
+  }
+}
+
+const redacted = "<redacted>"
+
+const lookUp = (env: Environment, names: ReadonlyArray<string>) => {
+  const name = names.find((candidate) => (env[candidate] ?? "").trim() !== "")
+  return name === undefined ? undefined : { name, text: env[name]!.trim() }
+}
+
+const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNullable<A>, Mistake> => {
+  const found = lookUp(env, spec.names)
+  if (found === undefined) return Result.succeed(spec.fallback)
+  return Result.mapError(spec.kind.parse(found.text), (allowed) => ({
+    name: found.name,
+    value: spec.kind.secret ? redacted : found.text.slice(0, 80),
+    allowed
+  }))
+}
+
+const derive = (raw: Raw) => ({
+  ...raw,
+  search: raw.search ?? (raw.elasticUrl === undefined ? "postgres" : "elasticsearch"),
+  tracing: raw.sdkDisabled ? "off" : raw.tracing ?? (raw.tracingEnabled === true ? "export" : "off"),
+  tracesUrl: raw.otlpTracesEndpoint ?? `${raw.otlpEndpoint}/v1/traces`,
+  sampler: raw.sampler === "traceidratio" ? "parentbased_traceidratio" : raw.sampler
+} as const)
+
+export type SettingValues = ReturnType<typeof derive>
+
+const together = (values: SettingValues): ReadonlyArray<Mistake> =>
+  values.search === "elasticsearch" && values.elasticUrl === undefined
+    ? [{ name: "ELASTIC_URL", value: "", allowed: "must be set when WORDLOOM_SEARCH is elasticsearch" }]
+    : []
+
+export const read = (env: Environment): Result.Result<SettingValues, SettingsInvalid> => {
+  const raw: Record<string, unknown> = {}
+  const mistakes: Array<Mistake> = []
+  for (const [key, spec] of Object.entries(table)) {
+    const result = readOne<unknown>(env, spec as Setting<unknown>)
+    if (Result.isSuccess(result)) raw[key] = result.success
+    else mistakes.push(result.failure)
+  }
+  if (mistakes.length > 0) return Result.fail(new SettingsInvalid({ mistakes }))
+  const values = derive(raw as unknown as Raw)
+  const wrongTogether = together(values)
+  return wrongTogether.length > 0
+    ? Result.fail(new SettingsInvalid({ mistakes: wrongTogether }))
+    : Result.succeed(values)
+}
+
+const print = (value: unknown): string =>
+  value === undefined
+    ? ""
+    : Array.isArray(value)
+    ? value.join(",")
+    : Duration.isDuration(value)
+    ? Duration.format(value).replaceAll(" ", "")
+    : String(value)
+
+/** What `wordloom config` prints: every setting, where it came from, and no secret. */
+export const describe = (env: Environment): ReadonlyArray<Effective> => {
+  const values = Result.getOrUndefined(read(env)) as Record<string, unknown> | undefined
+  return Object.entries(table).map(([key, spec]) => {
+    const found = lookUp(env, spec.names)
+    const value = found === undefined ? print(values?.[key] ?? spec.fallback) : found.text
+    return {
+      name: spec.names[0],
+      value: spec.kind.secret && found !== undefined ? redacted : value,
+      source: found?.name ?? "default",
+      meaning: spec.meaning
+    }
+  })
+}
+
+/** What is allowed but probably not meant; logged at the start. */
+export const notices = (env: Environment, values: SettingValues): ReadonlyArray<string> => {
+  const switches = table.tracingEnabled.names.filter((name) => (env[name] ?? "") !== "")
+  const said = new Set(switches.map((name) => Result.getOrUndefined(table.tracingEnabled.kind.parse(env[name]!))))
+  return [
+    ...(said.size > 1 ? [`${switches.join(", ")} contradict each other: ${switches[0]} decides`] : []),
+    ...(values.tracing === "export" && URL.parse(values.tracesUrl)?.port === "4317"
+      ? [`${values.tracesUrl}: port 4317 usually speaks gRPC, this exporter speaks HTTP (4318)`]
+      : []),
+    ...(env["OTEL_TRACES_SAMPLER"] === "traceidratio"
+      ? ["OTEL_TRACES_SAMPLER=traceidratio is treated as parentbased_traceidratio, so that no trace is cut in two"]
+      : [])
+  ]
+}
+
+export class Settings extends Context.Service<Settings, SettingValues>()("wordloom/settings/Settings") {
+  static readonly layer = (env: Environment) => Layer.effect(Settings, Effect.fromResult(read(env)))
+}

@@ -1,0 +1,36 @@
+/** The span that a row's `traceparent` names: the moment at which a change is left in an outbox. */
+import { Context, Effect, type Option, type Tracer } from "effect"
+import type { TraceContext } from "../domain/TraceContext.ts"
+import type { Projection } from "../outbox/Projection.ts"
+import { TraceCarrier } from "./TraceCarrier.ts"
+
+/**
+ * The span around the transaction. `outbox.enqueue` is its child and not the transaction's, so that the story of a
+ * change reads request → enqueue → process, whatever the database did in between.
+ */
+export const Around = Context.Reference<Option.Option<Tracer.AnySpan> | undefined>(
+  "wordloom/telemetry/EnqueueSpan/Around",
+  { defaultValue: () => undefined }
+)
+
+export interface EnqueueSpan {
+  readonly span: Tracer.Span
+  readonly context: TraceContext | undefined
+}
+
+export const make = Effect.fnUntraced(function*(projection: Projection) {
+  const around = yield* Around
+  const carrier = yield* TraceCarrier
+  const span = yield* Effect.makeSpan("outbox.enqueue", {
+    kind: "producer",
+    ...(around?._tag === "Some" ? { parent: around.value } : {}),
+    attributes: {
+      step: "outbox_enqueue",
+      projection,
+      "messaging.system": "postgresql",
+      "messaging.operation.type": "create",
+      "messaging.destination.name": `outbox.${projection}`
+    }
+  })
+  return { span, context: carrier.inject(span) } satisfies EnqueueSpan
+})

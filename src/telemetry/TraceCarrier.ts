@@ -1,0 +1,30 @@
+/** Between live spans and the text that a header or a row carries. */
+import { Context, Tracer } from "effect"
+import { formatTraceparent, parseTraceparent, type TraceContext } from "../domain/TraceContext.ts"
+
+export interface TraceCarrier {
+  /** `undefined` for the placeholder span of a disabled tracer: its ids must never be written anywhere. */
+  readonly inject: (span: Tracer.AnySpan) => TraceContext | undefined
+  /** The stored context as a parent; `undefined` when there is none or it is damaged. */
+  readonly extract: (context: TraceContext | null) => Tracer.ExternalSpan | undefined
+}
+
+/** The default loses `tracestate`, which Effect's own spans have no place for; the OpenTelemetry layer keeps it. */
+export const TraceCarrier = Context.Reference<TraceCarrier>("wordloom/telemetry/TraceCarrier", {
+  defaultValue: () => ({
+    inject: (span) => {
+      const traceparent = formatTraceparent({
+        traceId: span.traceId,
+        spanId: span.spanId,
+        flags: span.sampled ? 1 : 0
+      })
+      return traceparent === undefined ? undefined : { traceparent, tracestate: null }
+    },
+    extract: (context) => {
+      const ids = parseTraceparent(context?.traceparent)
+      return ids === undefined
+        ? undefined
+        : Tracer.externalSpan({ traceId: ids.traceId, spanId: ids.spanId, sampled: (ids.flags & 1) === 1 })
+    }
+  })
+})

@@ -1,0 +1,90 @@
+/** An HTTP server that answers what a test tells it to, as Elasticsearch or what stands before it would. */
+import { Effect } from "effect"
+import { once } from "node:events"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { gunzipSync } from "node:zlib"
+
+export interface Seen {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingMessage["headers"]
+  readonly body: string
+}
+
+export type Reply =
+  | { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | "never answers"
+  | "stops half-way"
+  | "closes half-way"
+
+const read = async (request: IncomingMessage): Promise<Seen> => {
+  const chunks: Array<Buffer> = []
+  for await (const chunk of request) chunks.push(chunk)
+  const raw = Buffer.concat(chunks)
+  const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(raw) : raw
+  return { method: request.method ?? "", url: request.url ?? "", headers: request.headers, body: body.toString() }
+}
+
+const json = { "content-type": "application/vnd.elasticsearch+json;compatible-with=9", "x-elastic-product": "Elasticsearch" }
+
+const answer = (reply: Reply, response: ServerResponse) => {
+  if (reply === "never answers") return
+  if (typeof reply === "string") {
+    response.writeHead(200, json).write("{\"took\":1,")
+    if (reply === "closes half-way") setTimeout(() => response.destroy(), 20)
+    return
+  }
+  const body = typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body)
+  response.writeHead(reply.status, { ...json, ...reply.headers }).end(body)
+}
+
+/** Answers with `replies` in turn, the last of them for ever; `seen` grows with each request. */
+export const make = Effect.fnUntraced(function*(...replies: ReadonlyArray<Reply | ((seen: Seen) => Reply)>) {
+  const seen: Array<Seen> = []
+  const waiting: Array<() => void> = []
+  const server = createServer((request, response) => {
+    void read(request).then((one) => {
+      const reply = replies[Math.min(seen.push(one), replies.length) - 1]!
+      answer(typeof reply === "function" ? reply(one) : reply, response)
+      for (const wake of waiting.splice(0)) wake()
+    })
+  })
+  yield* Effect.acquireRelease(
+    Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
+    () =>
+      Effect.promise(() =>
+        new Promise<void>((done) => {
+          server.close(() => done())
+          server.closeAllConnections()
+        })
+      )
+  )
+  /** Until it has read `count` requests; by the real clock, whatever clock the test has. */
+  const hasSeen = (count: number): Effect.Effect<void> =>
+    Effect.promise(async () => {
+      while (seen.length < count) await new Promise<void>((wake) => void waiting.push(wake))
+    })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, hasSeen }
+})
+
+/** A bulk answer in which item `n` went as `items[n]` says: its status, or its status and the error's type. */
+export const bulkAnswer = (...items: ReadonlyArray<number | readonly [number, string, string?]>): Reply => ({
+  status: 200,
+  body: {
+    took: 7,
+    errors: items.some((item) => typeof item !== "number" || item >= 300),
+    items: items.map((item) => {
+      const [status, type, reason] = typeof item === "number" ? [item] : item
+      const error = type === undefined ? {} : { error: { type, reason: reason ?? "said so" } }
+      return { index: { _index: "words-000001", status, ...error } }
+    })
+  }
+})
+
+export const refusal = (
+  status: number,
+  type: string,
+  headers: Readonly<Record<string, string>> = {},
+  reason = "said so"
+): Reply => ({ status, headers, body: { error: { root_cause: [], type, reason }, status } })

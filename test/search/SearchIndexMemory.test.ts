@@ -1,0 +1,5 @@
+/** The memory index keeps the promises of the port, so that the other tests may lean on it. */
+import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
+import { suite } from "../conformance/SearchIndexSuite.ts"
+
+suite({ name: "memory", layer: SearchIndexMemory.layer })
