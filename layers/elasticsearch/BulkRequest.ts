@@ -4,8 +4,8 @@ import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 const removed = { title: "", body: "", library_id: null, tag_ids: [] } as const
 
 /**
- * The action and the document. With an external version Elasticsearch itself refuses whatever is not newer; a removal is
- * a document too, because it would forget the version of a deleted one after a minute.
+ * The action and the document. With an external version Elasticsearch itself refuses whatever is not newer. A removal
+ * is a document too, because Elasticsearch forgets the version of a deleted one after a minute.
  */
 export const linesOf = ({ document, id, kind, version }: IndexWrite): string => {
   const action = { index: { _id: id, version, version_type: "external" } }

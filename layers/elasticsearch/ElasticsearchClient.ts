@@ -80,7 +80,11 @@ const acquire = ({ apiKey, url }: Options) =>
       })
     ),
     (client) =>
-      Effect.tryPromise(() => client.close()).pipe(Effect.interruptible, Effect.timeoutOption(closeTimeout), Effect.ignore)
+      Effect.tryPromise(() => client.close()).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(closeTimeout),
+        Effect.ignore
+      )
   )
 
 const traceHeaders = Effect.gen(function*() {
@@ -116,7 +120,6 @@ const make = Effect.fnUntraced(function*(options: Options) {
           ...(lines === undefined ? {} : { bulkBody: lines })
         }, {
           meta: true,
-          signal,
           headers,
           // The span is ours. The client has no such option, only its requests have.
           openTelemetry: { enabled: false }

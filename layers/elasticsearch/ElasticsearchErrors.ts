@@ -41,7 +41,7 @@ const misfit = new Set(["document_parsing_exception", "mapper_parsing_exception"
 
 const verdictOf = (status: number, type: string, of: "request" | "item"): Verdict => {
   // A missing master (503) comes back by itself; a read-only index (403), or a full disk (429), waits for a person.
-  if (type === "cluster_block_exception") return status === 503 ? ["transient", "es_503"] : ["configuration", "es_block"]
+  if (type === "cluster_block_exception" && status !== 503) return ["configuration", "es_block"]
   if (missing.has(type)) return ["configuration", "es_index_missing"]
   if (status === 429) return ["throttled", "es_429"]
   if (status === 503) return ["transient", "es_503"]
@@ -56,7 +56,7 @@ const verdictOf = (status: number, type: string, of: "request" | "item"): Verdic
   return status >= 400 ? ["configuration", "es_4xx"] : ["transient", "es_response"]
 }
 
-/** Reasons quote documents (`Preview of field's value: '…'`): what follows such words or stands in quotes is left out. */
+/** Reasons quote documents (`Preview of field's value: '…'`): what follows such words or is in quotes is left out. */
 const detailOf = (...parts: ReadonlyArray<string>): string =>
   excerpt(
     parts.join(" ").split(/Preview of|The prefix of/, 1)[0]!

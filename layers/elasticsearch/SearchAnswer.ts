@@ -24,14 +24,7 @@ const snippetMax = 400
 
 const plainLength = (html: string): number => html.replace(/<\/?mark>/g, "").replace(/&[^;]{1,8};/g, ".").length
 
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  "\"": "&quot;",
-  "'": "&#x27;"
-}
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!)
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 const snippetOf = ({ _source, highlight }: typeof Found.Type): string => {
   const marked = [highlight?.body?.[0], highlight?.title?.[0]]

@@ -1,4 +1,4 @@
-/** The body of a search: what a person typed as terms, in Elasticsearch's words. Text never reaches a query language. */
+/** The body of a search: a person's terms in Elasticsearch's words. What was typed never reaches a query language. */
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 
 export interface Position {

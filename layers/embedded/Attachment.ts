@@ -132,6 +132,8 @@ const makeStarter = (self: Attachment, postgres: PostgresPackage.PostgresPackage
 
   const judge = (ended: Postmaster.Postmaster): Effect.Effect<void, EmbeddedPostgresUnavailable> => {
     self.started = undefined
+    // Another program can attach first, and leave as the last one.
+    if (ended.wasStopped()) return Effect.void
     const words = ended.lastWords()
     // F0001: another server has the folder, or the last children of one that was killed have not ended yet.
     if (!words.some((line) => line.includes(" F0001 "))) {

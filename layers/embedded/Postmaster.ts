@@ -14,6 +14,8 @@ import type { ServerUser } from "./ServerUser.ts"
 export interface Postmaster {
   readonly pid: number
   readonly hasEnded: () => boolean
+  /** It ended because it was told to. */
+  readonly wasStopped: () => boolean
   /** The last lines that it wrote to the log. */
   readonly lastWords: () => ReadonlyArray<string>
 }
@@ -67,6 +69,7 @@ export const start = (
         return {
           pid,
           hasEnded: () => pid === 0 || child.exitCode !== null || child.signalCode !== null,
+          wasStopped: () => child.exitCode === 0,
           lastWords: () => wordsOf(pid, home, log.from)
         }
       } finally {
@@ -100,9 +103,9 @@ const wordsOf = (pid: number | undefined, home: Home, from: number): ReadonlyArr
   if (!Fs.existsSync(home.log)) return []
   const fd = Fs.openSync(home.log, "r")
   try {
-    const start = Math.max(from, Fs.fstatSync(fd).size - quotedBytesMax)
+    const position = Math.max(from, Fs.fstatSync(fd).size - quotedBytesMax)
     const buffer = Buffer.alloc(quotedBytesMax)
-    const length = Fs.readSync(fd, buffer, 0, quotedBytesMax, start)
+    const length = Fs.readSync(fd, buffer, 0, quotedBytesMax, position)
     const lines = buffer.toString("utf8", 0, length).trim().split("\n")
     const own = lines.filter((line) => line.includes(` [${pid}] `))
     // A server that did not get as far as its log settings wrote lines without its number.

@@ -51,9 +51,11 @@ export const choose = Effect.fnUntraced(function*(
     )
     if (ended.code === 0) return candidate
     said = ended.output.split("\n").slice(-2).join(" | ")
-    if (candidate.account === undefined || said.includes(postgres.postgres)) return yield* notRunnable(postgres, said)
   }
-  return yield* noServerUser([obstacle, said].filter(Boolean).join(": "))
+  // The loader of a binary that cannot be loaded says so in the binary's name; setpriv speaks in its own.
+  return yield* process.getuid?.() === 0 && !said.includes(postgres.postgres)
+    ? noServerUser([obstacle, said].filter(Boolean).join(": "))
+    : notRunnable(postgres, said)
 })
 
 const noAnswer: Ended = { code: null, signal: null, output: "no answer within 10 seconds" }
@@ -65,7 +67,8 @@ const candidatesFor = (
   if (process.getuid?.() !== 0) {
     return { candidates: [{ account: undefined, command: (file, args) => ({ file, args, options }) }] }
   }
-  if (!mayActForOthers()) return { candidates: [], obstacle: `root is without ${rights.join(", ")} here` }
+  const missing = missingRights()
+  if (missing.length > 0) return { candidates: [], obstacle: `root is without ${missing.join(", ")} here` }
   const account = accountFor(home)
   const plain: ServerUser = {
     account,
@@ -99,24 +102,26 @@ const throughSetpriv = (account: Account): ServerUser["command"] => (file, args)
   options
 })
 
-const rights = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
-const rightsMask = 0b1110_0011n
+/** The kernel's numbers of what root needs here: to give files away, to look into them again, to change user. */
+const rights = { CAP_CHOWN: 0n, CAP_DAC_OVERRIDE: 1n, CAP_KILL: 5n, CAP_SETGID: 6n, CAP_SETUID: 7n }
 
-/** Root in a container can lack what makes it root. It then could not even look into the server's data folder. */
-const mayActForOthers = (): boolean => {
-  if (process.platform !== "linux" || !Fs.existsSync("/proc/self/status")) return true
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(Fs.readFileSync("/proc/self/status", "utf8"))?.[1]
-  return effective === undefined || (BigInt(`0x${effective}`) & rightsMask) === rightsMask
+/** Root in a container can lack what makes it root. */
+const missingRights = (): ReadonlyArray<string> => {
+  const status = "/proc/self/status"
+  const text = Fs.existsSync(status) ? Fs.readFileSync(status, "utf8") : ""
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1]
+  if (effective === undefined) return []
+  return Object.entries(rights).flatMap(([name, bit]) => ((BigInt(`0x${effective}`) >> bit) & 1n) === 1n ? [] : [name])
 }
 
-const passwd = "/etc/passwd"
+const accountsFile = "/etc/passwd"
 
 /** Data that exists stays with its owner: a program that ran without root can then be run so again. */
 const accountFor = (home: Home): Account => {
   const data = Fs.statSync(home.data, { throwIfNoEntry: false })
   return data !== undefined && data.uid !== 0
     ? { uid: data.uid, gid: data.gid }
-    : accountIn(Fs.existsSync(passwd) ? Fs.readFileSync(passwd, "utf8") : "")
+    : accountIn(Fs.existsSync(accountsFile) ? Fs.readFileSync(accountsFile, "utf8") : "")
 }
 
 /** The user made for PostgreSQL if this machine has one, or else the one made for owning nothing. */

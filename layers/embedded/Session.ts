@@ -80,9 +80,9 @@ export const createDatabase = (port: number, password: Redacted.Redacted): Effec
     Effect.asVoid
   )
 
-const open = (port: number, database: string, password: Redacted.Redacted, onClose: () => void) =>
+const open = (port: number, name: string, password: Redacted.Redacted, onClose: () => void) =>
   PgConnection.make({
-    database,
+    database: name,
     username,
     password,
     connectTimeout: "5 seconds",

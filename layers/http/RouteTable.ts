@@ -31,6 +31,9 @@ export const routeTable = (routes: ReadonlyArray<Route>): RouteTable => {
   const template = (method: string, url: string) => table.find(method as HttpMethod.HttpMethod, url)?.handler
   return {
     template: (method, url) => template(method === "HEAD" ? "GET" : method, url),
-    allowed: (url) => methods.filter((method) => template(method, url) !== undefined)
+    allowed: (url) =>
+      methods.filter((method) => template(method, url) !== undefined).flatMap((method) =>
+        method === "GET" ? ["GET", "HEAD"] : [method]
+      )
   }
 }

@@ -1,6 +1,6 @@
 /** Entities in PostgreSQL: one table per kind, a column per field. */
 import { Effect, Layer, Schema } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { EntityNotFound, LibraryNotEmpty, NameTaken, ReferenceMissing } from "../../src/catalog/CatalogErrors.ts"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import { Block, EntityId, type EntityKind, type EntityOf, type FieldsOf, Library, Tag } from "../../src/domain/Entity.ts"
@@ -36,7 +36,7 @@ const refusals = <K extends EntityKind>(kind: K, all: ReadonlyArray<Partial<Fiel
 ): Effect.Effect<A, E | SqlError.SqlError | Refused, R> =>
   Effect.catchIf(
     effect,
-    (error): error is SqlError.SqlError & E => constraintOf(error as SqlError.SqlError) !== undefined,
+    (error): error is SqlError.SqlError & E => SqlError.isSqlError(error) && constraintOf(error) !== undefined,
     (error): Effect.Effect<never, E | SqlError.SqlError | Refused> => {
       const values = (field: string) => [
         ...new Set(all.map((fields) => String((fields as Record<string, unknown>)[field])))

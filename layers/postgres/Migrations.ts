@@ -4,11 +4,13 @@ import { Migrator, SqlClient } from "effect/sql"
 import { entities } from "./migrations/0001_entities.ts"
 import { outbox } from "./migrations/0002_outbox.ts"
 import { readModels } from "./migrations/0003_read_models.ts"
+import { imports } from "./migrations/0004_imports.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
   ["entities", entities],
   ["outbox", outbox],
-  ["read_models", readModels]
+  ["read_models", readModels],
+  ["imports", imports]
 ]
 
 const table = "wordloom_migrations"

@@ -21,11 +21,22 @@ const refused = (address: PostgresClient.Address) => (error: SqlError.SqlError) 
   return new CannotStart({ reason: `${where}: ${why}${state === undefined ? "" : ` (${state})`}` })
 }
 
-const prepared = (address: PostgresClient.Address) =>
+/** Where it is is said by the settings; that it answers is not. */
+const addressed = Effect.gen(function*() {
+  const { databaseUrl, home } = yield* Settings
+  return databaseUrl === undefined ? yield* embedded(home) : PostgresClient.addressOf(databaseUrl)
+})
+
+const reached = (address: PostgresClient.Address, name: string) =>
+  Layer.unwrap(Effect.map(Settings, ({ databasePool }) =>
+    Layer.effectDiscard(Effect.flatMap(SqlClient.SqlClient, (sql) =>
+      sql`select 1`.pipe(Effect.withTracerEnabled(false), Effect.mapError(refused(address))))).pipe(
+      Layer.provideMerge(PostgresClient.layer(address, { name, pool: databasePool }))
+    )))
+
+const migrated = (address: PostgresClient.Address) =>
   Layer.effectDiscard(
     Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`select 1`.pipe(Effect.withTracerEnabled(false), Effect.mapError(refused(address)))
       const steps = yield* migrate.pipe(
         Effect.catchTag("SqlError", (error) => Effect.fail(refused(address)(error))),
         Effect.catchTag("MigrationError", (error) => {
@@ -41,11 +52,8 @@ const prepared = (address: PostgresClient.Address) =>
 
 /** `name` is what `pg_stat_activity` shows. */
 export const layer = (name: string) =>
-  Layer.unwrap(Effect.gen(function*() {
-    const settings = yield* Settings
-    const address = settings.databaseUrl === undefined
-      ? yield* embedded(settings.home)
-      : PostgresClient.addressOf(settings.databaseUrl)
-    const client = PostgresClient.layer(address, { name, pool: settings.databasePool })
-    return prepared(address).pipe(Layer.provideMerge(client))
-  }))
+  Layer.unwrap(Effect.map(addressed, (address) =>
+    migrated(address).pipe(Layer.provideMerge(reached(address, name)))))
+
+/** As `layer`, with the schema as it is. */
+export const layerAsIs = (name: string) => Layer.unwrap(Effect.map(addressed, (address) => reached(address, name)))

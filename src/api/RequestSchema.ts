@@ -14,10 +14,16 @@ const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const segment = (part: PropertyKey | { readonly key: PropertyKey }) => String(typeof part === "object" ? part.key : part)
 
+/** The library's words for the two commonest mistakes say little to who made them. */
+const clearer: Readonly<Record<string, string>> = {
+  "Expected no excess property": "is not a known field",
+  "Missing key": "is required"
+}
+
 const problemOf = (error: HttpApiError.HttpApiSchemaError) => {
   const errors = format(error.cause.issue).issues.slice(0, errorsMax).map(({ message, path = [] }) => ({
-    path: path.map(segment).join(".") || error.kind.toLowerCase(),
-    message
+    path: path.map(segment).join(".") || (error.kind === "Payload" ? "body" : error.kind.toLowerCase()),
+    message: clearer[message] ?? message
   }))
   const detail = errors.map(({ message, path }) => `${path}: ${message}`).join("; ").slice(0, 500)
   return new BadRequest({ detail, errors })

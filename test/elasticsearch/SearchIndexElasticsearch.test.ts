@@ -3,10 +3,9 @@ import { afterAll, assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as ElasticsearchClient from "../../layers/elasticsearch/ElasticsearchClient.ts"
 import * as SearchIndexElasticsearch from "../../layers/elasticsearch/SearchIndexElasticsearch.ts"
-import { EntityId } from "../../src/domain/Entity.ts"
-import type { IndexWrite } from "../../src/search/SearchDocument.ts"
-import { SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
+import { SearchIndex, SearchUnavailable, type WriteResult } from "../../src/search/SearchIndex.ts"
 import { suite } from "../conformance/SearchIndexSuite.ts"
+import { newId, write } from "../search/SearchFixtures.ts"
 import { startElasticsearch } from "./support/RealElasticsearch.ts"
 
 const real = await startElasticsearch()
@@ -29,7 +28,7 @@ afterAll(async () => {
 /** A name that no other test has; the indexes that may come to be under it are removed in the end. */
 const newName = () => {
   const name = `wordloom-test-${crypto.randomUUID()}`
-  indexes.push(name, `${name}-000001`, `${name}-000002`)
+  indexes.push(name, `${name}-000001`)
   return name
 }
 
@@ -46,15 +45,13 @@ const layerWithoutRefresh = (index: string) =>
     }))
   ).pipe(Layer.provide(layerOf(index)))
 
-const write = (title: string, version = 1): IndexWrite => ({
-  kind: "tag",
-  id: EntityId.make(crypto.randomUUID()),
-  version,
-  document: { title, body: "", library_id: null, tag_ids: [] }
-})
+const tell = (result: WriteResult) =>
+  result._tag === "Failed" ? `${result.failure.class} ${result.failure.errorType}` : result._tag
 
-const failed = (result: WriteResult | undefined) =>
-  result?._tag === "Failed" ? [result.failure.class, result.failure.errorType] : result?._tag
+/** Writes one document, and says what became of it. */
+const writeOne = SearchIndex.use((index) =>
+  Effect.map(index.write([write()]), ({ results }) => results.map(tell).join())
+)
 
 const withIndex = <A, E>(use: (name: string) => Effect.Effect<A, E, SearchIndex>) => () => {
   const name = newName()
@@ -65,7 +62,9 @@ const prepared = <A, E>(use: (name: string) => Effect.Effect<A, E, SearchIndex>)
   withIndex((name) => SearchIndex.use(({ prepare }) => Effect.andThen(prepare, use(name))))
 
 /** Why `prepare` refused. */
-const objection = SearchIndex.use(({ prepare }) => Effect.map(Effect.flip(prepare), ({ cause }) => (cause as Error).message))
+const objection = SearchIndex.use(({ prepare }) =>
+  Effect.map(Effect.flip(prepare), ({ cause }) => (cause as Error).message)
+)
 
 const preparing = () =>
   describe("prepare", () => {
@@ -107,44 +106,40 @@ const refusing = () =>
   describe("what Elasticsearch refuses", () => {
     it.live("leaves the rows alone where there is no index, and makes none", withIndex((name) =>
       Effect.gen(function*() {
-        const { find, refresh, versionOf, write: put } = yield* SearchIndex
-        const one = write("lost")
-        assert.deepStrictEqual(failed((yield* put([one])).results[0]), ["configuration", "es_index_missing"])
+        const { find, refresh, versionOf } = yield* SearchIndex
+        assert.strictEqual(yield* writeOne, "configuration es_index_missing")
         assert.strictEqual((yield* told("GET", name)).status, 404)
         const query = { terms: { words: ["lost"], phrases: [], without: [], prefix: null } }
-        for (const asked of [find(query, 1, undefined), refresh, versionOf(one.id)]) {
-          assert.strictEqual((yield* Effect.flip<unknown, { readonly _tag: string }, never>(asked))._tag, "SearchUnavailable")
-        }
+        type Asked = ReadonlyArray<Effect.Effect<unknown, Error>>
+        const asked: Asked = [find(query, 1, undefined), refresh, versionOf(newId())]
+        for (const each of asked) assert.instanceOf(yield* Effect.flip(each), SearchUnavailable)
       })))
 
     it.live("leaves the rows alone where the alias leads to no index to write to", prepared((name) =>
       Effect.gen(function*() {
-        const { write: put } = yield* SearchIndex
-        yield* told("PUT", `${name}-000002`, { aliases: { [name]: { is_write_index: false } } })
-        yield* told("POST", "_aliases", { actions: [{ add: { index: `${name}-000001`, alias: name, is_write_index: false } }] })
-        assert.deepStrictEqual(failed((yield* put([write("lost")])).results[0]), ["configuration", "es_index_missing"])
+        const add = { index: `${name}-000001`, alias: name, is_write_index: false }
+        yield* told("POST", "_aliases", { actions: [{ add }] })
+        assert.strictEqual(yield* writeOne, "configuration es_index_missing")
       })))
 
     for (const block of ["read_only", "read_only_allow_delete", "write"]) {
       it.live(`leaves the rows alone while the index is blocked (${block})`, prepared((name) =>
         Effect.gen(function*() {
-          const { write: put } = yield* SearchIndex
           yield* told("PUT", `${name}/_settings`, { [`index.blocks.${block}`]: true })
-          assert.deepStrictEqual(failed((yield* put([write("lost")])).results[0]), ["configuration", "es_block"])
+          assert.strictEqual(yield* writeOne, "configuration es_block")
           yield* told("PUT", `${name}/_settings`, { [`index.blocks.${block}`]: null })
-          assert.strictEqual(failed((yield* put([write("found")])).results[0]), "Written")
+          assert.strictEqual(yield* writeOne, "Written")
         })))
     }
 
     it.live("buries what does not fit, beside what does, and tells nothing of its content", prepared(() =>
       Effect.gen(function*() {
-        const { write: put } = yield* SearchIndex
-        const odd = { ...write("odd"), version: 2 }
-        const document = { ...odd.document, library_id: { secret: "secret words" } }
-        const tooNew = { ...write("odd"), id: "x".repeat(600) }
-        const { results } = yield* put([write("one"), { ...odd, document } as never, write("two"), tooNew as never, odd])
-        assert.deepStrictEqual(results.map(failed), [
-          "Written", ["poison", "es_mapping"], "Written", ["poison", "es_4xx"], "Written"
+        const [index, fine] = [yield* SearchIndex, write()]
+        const misfit = { ...fine, id: newId(), document: { ...fine.document, library_id: { secret: "secret words" } } }
+        const misnamed = { ...fine, id: "x".repeat(600) }
+        const { results } = yield* index.write([fine, misfit, write(), misnamed, write()] as never)
+        assert.deepStrictEqual(results.map(tell), [
+          "Written", "poison es_mapping", "Written", "poison es_4xx", "Written"
         ])
         assert.notInclude(JSON.stringify(results), "secret words")
       })))
@@ -154,20 +149,21 @@ const batching = () =>
   layer(layerOf(newName()), { excludeTestServices: true, timeout: "30 seconds" })("a batch", (it) => {
     it.effect("goes in requests of bounded size, its results in order", () =>
       Effect.gen(function*() {
-        const { prepare, versionOf, write: put } = yield* SearchIndex
-        yield* prepare
-        const known = Array.from({ length: 300 }, (_, at) => write(`known ${at}`, 2))
-        yield* put(known)
-        const fresh = Array.from({ length: 1_900 }, (_, at) => write(`fresh ${at}`))
+        const index = yield* SearchIndex
+        yield* index.prepare
+        const known = Array.from({ length: 300 }, () => write({}, { version: 2 }))
+        yield* index.write(known)
+        const fresh = Array.from({ length: 1_900 }, () => write())
         const mixed = fresh.flatMap((one, at) => at < 300 ? [one, { ...known[at]!, version: 1 }] : [one])
-        const { calls, results } = yield* put(mixed)
-        assert.deepStrictEqual(calls.map(({ attributes }) => attributes["db.operation.batch.size"]), [1_000, 1_000, 200])
+        const { calls, results } = yield* index.write(mixed)
+        const sizes = calls.map(({ attributes }) => attributes["db.operation.batch.size"])
+        assert.deepStrictEqual(sizes, [1_000, 1_000, 200])
         const superseded = new Set(known.map(({ id }) => id))
         assert.deepStrictEqual(
           results.map(({ _tag }) => _tag),
           mixed.map(({ id }) => superseded.has(id) ? "Superseded" : "Written")
         )
-        assert.strictEqual(yield* versionOf(fresh.at(-1)!.id), 1)
+        assert.strictEqual(yield* index.versionOf(fresh.at(-1)!.id), 1)
       }))
   })
 

@@ -10,7 +10,7 @@ import * as EmbeddedPostgres from "../../layers/embedded/EmbeddedPostgres.ts"
 import { isAlive } from "../../layers/embedded/ProcessFacts.ts"
 import { isRoot, postmasterPid, query, temporaryHome, unless } from "./fixtures/Homes.ts"
 
-const timeout = 60_000
+const timeout = 120_000
 
 const enter = (home: string) =>
   Effect.gen(function*() {
@@ -57,9 +57,9 @@ describe("EmbeddedPostgres", () => {
       const shown = yield* query(
         server,
         `select current_setting('listen_addresses'), current_setting('unix_socket_directories'),
-          current_setting('fsync'), current_setting('server_encoding'), current_setting('server_version_num')::int / 10000`
+          current_setting('fsync'), current_setting('server_encoding')`
       )
-      assert.deepStrictEqual(shown, [["127.0.0.1", "", "on", "UTF8", 18]])
+      assert.deepStrictEqual(shown, [["127.0.0.1", "", "on", "UTF8"]])
       assert.strictEqual(Fs.statSync(Path.join(home, "postgres.password")).mode & 0o777, 0o600)
 
       const stranger = { ...server, password: Redacted.make("guessed") }
@@ -87,7 +87,8 @@ describe("EmbeddedPostgres", () => {
       assert.include(error.message, "belongs to PostgreSQL 9")
       assert.include(error.message, "DATABASE_URL")
       assert.notInclude(error.message, "\n")
-      assert.deepStrictEqual(Fs.readdirSync(home, { recursive: true }), ["postgres", Path.join("postgres", "PG_VERSION")])
+      assert.deepStrictEqual(Fs.readdirSync(home), ["postgres"])
+      assert.deepStrictEqual(Fs.readdirSync(data), ["PG_VERSION"])
     }), timeout)
 
   it.live("leaves a folder alone that is not its own", () =>

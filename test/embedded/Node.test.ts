@@ -11,19 +11,22 @@ import { eventually, fixture, run } from "./fixtures/Running.ts"
 
 const isOld = (node: string): boolean => {
   try {
-    const [major = 0, minor = 0] = execFileSync(node, ["-p", "process.versions.node"]).toString().split(".").map(Number)
+    const version = execFileSync(node, ["-p", "process.versions.node"], { stdio: "pipe" }).toString()
+    const [major = 0, minor = 0] = version.split(".").map(Number)
     return major < 22 || (major === 22 && minor < 19)
   } catch {
     return false
   }
 }
 
-const oldNode = [process.env["WORDLOOM_OLD_NODE"] ?? "", "/usr/local/bin/node", "/usr/bin/node"].find(isOld) ?? ""
+const folders = [...(process.env["PATH"] ?? "").split(Path.delimiter), "/usr/local/bin", "/usr/bin"]
+const candidates = [process.env["WORDLOOM_OLD_NODE"] ?? "", ...folders.map((folder) => Path.join(folder, "node"))]
+const oldNode = candidates.find(isOld) ?? ""
 const named = unless(oldNode === "" ? "no Node older than 22.19: set WORDLOOM_OLD_NODE" : undefined)
 
 const onOldNode = (name: string, test: () => Effect.Effect<void, never, Scope.Scope>) => {
   const { name: shown, skip } = named(name)
-  it.live.skipIf(skip)(shown, test, 30_000)
+  it.live.skipIf(skip)(shown, test, 120_000)
 }
 
 const program = (...args: ReadonlyArray<string>) => run(oldNode, [fixture("program.js"), ...args])
@@ -110,7 +113,7 @@ describe("A program on an old Node", () => {
       )
       Fs.copyFileSync(Path.join(import.meta.dirname, "../../programs/node.js"), Path.join(folder, "node.mjs"))
       const entry = Path.join(folder, "program.mjs")
-      Fs.writeFileSync(entry, `import { run } from "./node.mjs"\nawait run(import.meta.url, () => import("./none.ts"))\n`)
+      Fs.writeFileSync(entry, `import { run } from "./node.mjs"\nawait run(import.meta.url, async () => {})\n`)
       const running = yield* run(oldNode, [entry])
       assert.deepStrictEqual(yield* running.ended, { code: 1, signal: null })
       assert.match(running.errors(), /^wordloom needs Node 22\.19 or newer.*npm ci.*\n$/)
@@ -124,5 +127,5 @@ describe("A program on a new Node", () => {
       const running = yield* run(process.execPath, [fixture("program.js"), "report"])
       assert.deepStrictEqual(yield* running.ended, { code: 7, signal: null })
       assert.strictEqual(JSON.parse(running.lines()[0]!).pid, running.pid)
-    }), 30_000)
+    }), 120_000)
 })

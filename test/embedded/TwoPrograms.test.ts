@@ -7,7 +7,7 @@ import { isAlive } from "../../layers/embedded/ProcessFacts.ts"
 import { gone, postmasterPid, query, temporaryHome } from "./fixtures/Homes.ts"
 import { eventually, fixture, run } from "./fixtures/Running.ts"
 
-const timeout = 60_000
+const timeout = 120_000
 
 const program = (home: string) => run(process.execPath, [fixture("attach.ts"), home])
 
@@ -19,7 +19,7 @@ describe("Two programs with one home", () => {
       const [one, other] = yield* Effect.forEach(both, (each) => each.line("attached"), { concurrency: 2 })
       assert.strictEqual(one, other)
       assert.deepStrictEqual(
-        Fs.readdirSync(home).sort(),
+        Fs.readdirSync(home).toSorted(),
         ["postgres", "postgres.log", "postgres.password"]
       )
       const pid = postmasterPid(home)!

@@ -1,4 +1,5 @@
-/** A real Elasticsearch: the one that `WORDLOOM_TEST_ELASTIC_URL` names, else one of our own if it is installed. */
+/** A real Elasticsearch: this run's, or the one that the environment names, or one of our own if it is installed. */
+import { inject } from "@effect/vitest"
 import { missing, start } from "../../../infra/servers.js"
 
 export type Real =
@@ -6,10 +7,8 @@ export type Real =
   | { readonly missing: string }
 
 export const startElasticsearch = async (): Promise<Real> => {
-  const given = process.env["WORDLOOM_TEST_ELASTIC_URL"]
+  const given = inject("elasticsearchUrl") ?? process.env["WORDLOOM_TEST_ELASTIC_URL"]
   if (given) return { url: given, stop: async () => {} }
   const obstacle = missing("elasticsearch")
-  if (obstacle !== undefined) return { missing: obstacle }
-  const { stop, url } = await start("elasticsearch")
-  return { url, stop }
+  return obstacle === undefined ? start("elasticsearch") : { missing: obstacle }
 }

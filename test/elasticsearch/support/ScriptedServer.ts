@@ -1,9 +1,11 @@
 /** An HTTP server that answers what a test tells it to, as Elasticsearch or what stands before it would. */
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { gunzipSync } from "node:zlib"
+import * as ElasticsearchClient from "../../../layers/elasticsearch/ElasticsearchClient.ts"
+import * as SearchIndexElasticsearch from "../../../layers/elasticsearch/SearchIndexElasticsearch.ts"
 
 export interface Seen {
   readonly method: string
@@ -26,7 +28,10 @@ const read = async (request: IncomingMessage): Promise<Seen> => {
   return { method: request.method ?? "", url: request.url ?? "", headers: request.headers, body: body.toString() }
 }
 
-const json = { "content-type": "application/vnd.elasticsearch+json;compatible-with=9", "x-elastic-product": "Elasticsearch" }
+const json = {
+  "content-type": "application/vnd.elasticsearch+json;compatible-with=9",
+  "x-elastic-product": "Elasticsearch"
+}
 
 const answer = (reply: Reply, response: ServerResponse) => {
   if (reply === "never answers") return
@@ -42,8 +47,13 @@ const answer = (reply: Reply, response: ServerResponse) => {
 /** Answers with `replies` in turn, the last of them for ever; `seen` grows with each request. */
 export const make = Effect.fnUntraced(function*(...replies: ReadonlyArray<Reply | ((seen: Seen) => Reply)>) {
   const seen: Array<Seen> = []
+  let givenUp = 0
   const waiting: Array<() => void> = []
   const server = createServer((request, response) => {
+    response.once("close", () => {
+      if (!response.writableFinished) givenUp++
+      for (const wake of waiting.splice(0)) wake()
+    })
     void read(request).then((one) => {
       const reply = replies[Math.min(seen.push(one), replies.length) - 1]!
       answer(typeof reply === "function" ? reply(one) : reply, response)
@@ -60,12 +70,18 @@ export const make = Effect.fnUntraced(function*(...replies: ReadonlyArray<Reply 
         })
       )
   )
-  /** Until it has read `count` requests; by the real clock, whatever clock the test has. */
-  const hasSeen = (count: number): Effect.Effect<void> =>
+  const until = (holds: () => boolean): Effect.Effect<void> =>
     Effect.promise(async () => {
-      while (seen.length < count) await new Promise<void>((wake) => void waiting.push(wake))
+      while (!holds()) await new Promise<void>((wake) => void waiting.push(wake))
     })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, hasSeen }
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    /** By the real clock, whatever clock the test has. */
+    hasSeen: (count: number) => until(() => seen.length >= count),
+    /** The client has gone away before this many answers were complete. */
+    isGivenUp: (count: number) => until(() => givenUp >= count)
+  }
 })
 
 /** A bulk answer in which item `n` went as `items[n]` says: its status, or its status and the error's type. */
@@ -88,3 +104,10 @@ export const refusal = (
   headers: Readonly<Record<string, string>> = {},
   reason = "said so"
 ): Reply => ({ status, headers, body: { error: { root_cause: [], type, reason }, status } })
+
+/** What a proxy says. */
+export const page = (status: number): Reply => ({ status, body: "<html>", headers: { "content-type": "text/html" } })
+
+/** The search index that asks the server at `url`. */
+export const layerOf = (options: Pick<ElasticsearchClient.Options, "url" | "apiKey">) =>
+  SearchIndexElasticsearch.layer.pipe(Layer.provide(ElasticsearchClient.layer({ index: "words", ...options })))

@@ -1,0 +1,45 @@
+/** Leaves one row per change and projection, in the transaction of the business write. */
+import { Clock, Effect, Exit, HashMap, Layer } from "effect"
+import type { Change } from "../../src/domain/Change.ts"
+import { Outbox } from "../../src/outbox/Outbox.ts"
+import { type Projection, subscribed } from "../../src/outbox/Projection.ts"
+import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import * as EnqueueSpan from "../../src/telemetry/EnqueueSpan.ts"
+import { databaseNow, Store } from "./StoreMemory.ts"
+
+export const layer = Layer.effect(
+  Outbox,
+  Effect.gen(function*() {
+    const store = yield* Store
+
+    const leave = Effect.fnUntraced(function*(projection: Projection, change: Change) {
+      const { context, span } = yield* EnqueueSpan.make(projection)
+      const contents = yield* store.read
+      const now = yield* databaseNow
+      const id = contents.lastNumber + 1
+      const row = {
+        projection,
+        id,
+        change,
+        trace: context ?? null,
+        request: yield* CurrentRequest,
+        state: { _tag: "Ready" },
+        attempts: 0,
+        readyAt: now,
+        waitingSince: now,
+        reclaimed: false,
+        error: null,
+        createdAt: now,
+        updatedAt: now
+      } as const
+      yield* store.write({ ...contents, lastNumber: id, rows: HashMap.set(contents.rows, id, row) })
+      span.end(yield* Clock.currentTimeNanos, Exit.void)
+    })
+
+    return Outbox.of({
+      append: (changes) =>
+        Effect.forEach(subscribed, (projection) =>
+          Effect.forEach(changes, (change) => leave(projection, change), { discard: true }), { discard: true })
+    })
+  })
+)

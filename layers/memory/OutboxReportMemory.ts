@@ -1,0 +1,127 @@
+/** What people ask about the outboxes, counted from the store's rows. */
+import { DateTime, Effect, HashMap, Layer } from "effect"
+import { toPage } from "../../src/domain/Paging.ts"
+import { parseTraceparent } from "../../src/domain/TraceContext.ts"
+import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
+import {
+  type EventFilter,
+  type OutboxEvent,
+  OutboxReport,
+  type ReplayFilter,
+  type Status
+} from "../../src/outbox/OutboxReport.ts"
+import { Projection } from "../../src/outbox/Projection.ts"
+import { replayed, type Row } from "./OutboxRow.ts"
+import { databaseNow, Store } from "./StoreMemory.ts"
+
+const statusOf = ({ state }: Row): Status =>
+  state._tag === "Finished" ? state.as : state._tag === "Leased" ? "processing" : "pending"
+
+const timeOf = (at: DatabaseMicros) => DateTime.makeUnsafe(at / 1_000)
+
+const eventOf = (row: Row): OutboxEvent => {
+  const { change, error, state } = row
+  return {
+    projection: row.projection,
+    id: row.id,
+    entity_type: change.kind,
+    entity_id: change.id,
+    entity_version: change.version,
+    op: change.op,
+    status: statusOf(row),
+    attempts: row.attempts,
+    next_attempt_at: state._tag === "Finished" ? null : timeOf(row.readyAt),
+    lease_owner: state._tag === "Leased" ? state.worker : null,
+    lease_until: state._tag === "Leased" ? timeOf(state.until) : null,
+    error_type: error?.type ?? null,
+    error_detail: error?.detail ?? null,
+    traceparent: row.trace?.traceparent ?? null,
+    tracestate: row.trace?.tracestate ?? null,
+    trace_id: parseTraceparent(row.trace?.traceparent)?.traceId ?? null,
+    request_id: row.request.requestId,
+    created_at: timeOf(row.createdAt),
+    updated_at: timeOf(row.updatedAt),
+    processed_at: state._tag === "Finished" ? timeOf(state.at) : null
+  }
+}
+
+/** The order in which they are shown. */
+const newestFirst = (a: Row, b: Row) =>
+  b.createdAt - a.createdAt || (a.projection === b.projection ? b.id - a.id : a.projection < b.projection ? 1 : -1)
+
+const isAskedFor = (filter: EventFilter) => (row: Row) =>
+  (filter.projection === undefined || filter.projection === row.projection) &&
+  (filter.status === undefined || filter.status === statusOf(row)) &&
+  (filter.entity_id === undefined || filter.entity_id === row.change.id) &&
+  (filter.trace_id === undefined || filter.trace_id === parseTraceparent(row.trace?.traceparent)?.traceId)
+
+const isReplayed = (filter: ReplayFilter) => (row: Row) => {
+  const status = statusOf(row)
+  const wanted = filter.status ?? (filter.id === undefined || status !== "done" ? "dead" : "done")
+  const created = row.createdAt / 1_000
+  return row.projection === filter.projection && status === wanted &&
+    (filter.id === undefined || filter.id === row.id) &&
+    (filter.error_type === undefined || filter.error_type === row.error?.type) &&
+    (filter.after === undefined || created >= Date.parse(filter.after)) &&
+    (filter.before === undefined || created < Date.parse(filter.before))
+}
+
+/** Between its neighbours, as PostgreSQL's `percentile_cont`. */
+const percentile = (sorted: ReadonlyArray<number>, fraction: number): number => {
+  const at = fraction * (sorted.length - 1)
+  const [low = 0, high = low] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]]
+  return low + (high - low) * (at - Math.floor(at))
+}
+
+const seconds = 1_000_000
+const lagSample = 1_000
+
+const statsOf = (projection: Projection, all: ReadonlyArray<Row>, now: DatabaseMicros) => {
+  const rows = all.filter((row) => row.projection === projection).toSorted(newestFirst)
+  const having = (status: Status) => rows.filter((row) => statusOf(row) === status)
+  const lags = having("done").slice(0, lagSample)
+    .map(({ createdAt, updatedAt }) => (updatedAt - createdAt) / seconds)
+    .toSorted((a, b) => a - b)
+  const oldest = having("pending").at(-1)
+  return {
+    projection,
+    pending: having("pending").length,
+    processing: having("processing").length,
+    done: having("done").length,
+    dead: having("dead").length,
+    oldest_pending_age_seconds: oldest === undefined ? 0 : (now - oldest.createdAt) / seconds,
+    lag_seconds: { p50: percentile(lags, 0.5), p95: percentile(lags, 0.95), p99: percentile(lags, 0.99) }
+  }
+}
+
+export const layer = Layer.effect(
+  OutboxReport,
+  Effect.gen(function*() {
+    const store = yield* Store
+    const rows = Effect.map(store.read, (contents) => HashMap.toValues(contents.rows))
+
+    return OutboxReport.of({
+      stats: Effect.gen(function*() {
+        const [all, now] = [yield* rows, yield* databaseNow]
+        return Projection.literals.map((projection) => statsOf(projection, all, now))
+      }),
+
+      events: Effect.fnUntraced(function*(filter, limit, cursor) {
+        const found = (yield* rows).filter(isAskedFor(filter)).toSorted(newestFirst)
+        const from = 1 + found.findIndex(({ id }) => String(id) === cursor)
+        const page = toPage(found.slice(from, from + limit + 1), limit, ({ id }) => String(id))
+        return { ...page, items: page.items.map(eventOf) }
+      }),
+
+      replay: (filter) =>
+        store.run(Effect.gen(function*() {
+          const contents = yield* store.read
+          const now = yield* databaseNow
+          const again = (yield* rows).filter(isReplayed(filter)).map((row) => replayed(row, now))
+          const changed = again.map((row) => [row.id, row] as const)
+          yield* store.write({ ...contents, rows: HashMap.setMany(contents.rows, changed) })
+          return again.length
+        }))
+    })
+  })
+)

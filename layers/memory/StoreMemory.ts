@@ -1,0 +1,77 @@
+/** Everything that is kept, as one immutable value: a transaction replaces it at its end, or not at all. */
+import { Clock, Context, Effect, HashMap, Layer, Semaphore } from "effect"
+import type { ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
+import type { EntityId, EntityKind, EntityOf } from "../../src/domain/Entity.ts"
+import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
+import { Transaction } from "../../src/outbox/Transaction.ts"
+import type { Attempt, Row } from "./OutboxRow.ts"
+
+export interface Contents {
+  readonly entities: { readonly [K in EntityKind]: HashMap.HashMap<EntityId, EntityOf[K]> }
+  readonly rows: HashMap.HashMap<number, Row>
+  readonly attempts: ReadonlyArray<Attempt>
+  /** In the order in which they were added. */
+  readonly entries: ReadonlyArray<ChronicleEntry>
+  readonly answers: HashMap.HashMap<string, { readonly said: string; readonly answer: string }>
+  /** Of rows and of claims: no number is used twice. */
+  readonly lastNumber: number
+}
+
+const empty: Contents = {
+  entities: { tag: HashMap.empty(), library: HashMap.empty(), block: HashMap.empty() },
+  rows: HashMap.empty(),
+  attempts: [],
+  entries: [],
+  answers: HashMap.empty(),
+  lastNumber: 0
+}
+
+interface Cell {
+  contents: Contents
+}
+
+/** What the transaction of this fiber has made of the contents so far. */
+const Working = Context.Reference<Cell | undefined>("wordloom/memory/Working", { defaultValue: () => undefined })
+
+export class Store extends Context.Service<Store, {
+  /** What is committed; inside a transaction, what that has written. */
+  readonly read: Effect.Effect<Contents>
+  /** Must run inside `run`. */
+  readonly write: (contents: Contents) => Effect.Effect<void>
+  readonly run: Transaction["Service"]["run"]
+}>()("wordloom/memory/Store") {
+  static readonly layer = Layer.effect(
+    Store,
+    Effect.gen(function*() {
+      const committed: Cell = { contents: empty }
+      // One transaction at a time: whatever one has read is still so when it writes.
+      const turn = yield* Semaphore.make(1)
+
+      const commit = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.suspend(() => {
+          const working = { ...committed }
+          return Effect.tap(Effect.provideService(effect, Working, working), () =>
+            Effect.sync(() => {
+              committed.contents = working.contents
+            }))
+        })
+
+      return Store.of({
+        read: Effect.map(Working, (working) => (working ?? committed).contents),
+        write: (contents) =>
+          Effect.flatMap(Working, (working) =>
+            working === undefined
+              ? Effect.die(new Error("a write outside of Transaction.run"))
+              : Effect.sync(() => {
+                working.contents = contents
+              })),
+        run: (effect) => Effect.flatMap(Working, (working) => working === undefined ? turn.withPermit(commit(effect)) : effect)
+      })
+    })
+  )
+}
+
+/** The store's clock. */
+export const databaseNow: Effect.Effect<DatabaseMicros> = Effect.map(Clock.currentTimeNanos, (now) => Number(now / 1_000n))
+
+export const layerTransaction = Layer.effect(Transaction, Effect.map(Store, ({ run }) => Transaction.of({ run })))
