@@ -144,7 +144,7 @@ export const start = async (name, options = {}) => {
     return { name, url, urls: plan.urls, pid: held.server.pid, startMs, stop: () => release(held) }
   } catch (error) {
     await release(held)
-    throw new Error(`${name}: ${error instanceof Error ? error.message : error}`, { cause: error })
+    throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
 

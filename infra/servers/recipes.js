@@ -79,7 +79,7 @@ const postgresPrograms = ({ from = "npm" }) => {
     return join(dirname(found), "../native/bin")
   }
   const root = "/usr/lib/postgresql"
-  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
+  const versions = existsSync(root) ? readdirSync(root).toSorted((a, b) => Number(b) - Number(a)) : []
   return versions.map((version) => join(root, version, "bin")).find((bin) => existsSync(join(bin, "initdb")))
 }
 
@@ -132,7 +132,7 @@ const postgres = {
 /** Folder of a Java that Elasticsearch 9 accepts (21 or newer). */
 const findJava = () => {
   const root = "/usr/lib/jvm"
-  const installed = existsSync(root) ? readdirSync(root).sort().reverse().map((entry) => join(root, entry)) : []
+  const installed = existsSync(root) ? readdirSync(root).toSorted().toReversed().map((entry) => join(root, entry)) : []
   const { ES_JAVA_HOME, JAVA_HOME } = process.env
   return [ES_JAVA_HOME, JAVA_HOME, ...installed].find((home) => {
     const release = join(home ?? "", "release")

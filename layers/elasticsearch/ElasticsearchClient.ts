@@ -120,6 +120,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
           ...(lines === undefined ? {} : { bulkBody: lines })
         }, {
           meta: true,
+          signal,
           headers,
           // The span is ours. The client has no such option, only its requests have.
           openTelemetry: { enabled: false }

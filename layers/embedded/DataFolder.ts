@@ -138,28 +138,27 @@ export const removeAbandonedDrafts = Effect.fnUntraced(function*(home: Home) {
   yield* Effect.forEach(names.filter(abandoned), (name) => removeFolder(Path.join(home.folder, name)))
 }, (effect) => Effect.ignore(effect))
 
-/** Data that root copied or restored belongs to root, who cannot run a server on it. */
-export const giveToServer = (
-  home: Home,
-  user: ServerUser
-): Effect.Effect<void, EmbeddedPostgresUnavailable> =>
-  Effect.suspend(() => {
-    const { account } = user
-    if (account === undefined) return Effect.void
-    return Effect.try({
-      try: () => {
-        if (Fs.statSync(home.data).uid === account.uid) return
-        for (const name of Fs.readdirSync(home.data, { recursive: true, encoding: "utf8" })) {
-          Fs.lchownSync(Path.join(home.data, name), account.uid, account.gid)
-        }
-        Fs.chownSync(home.data, account.uid, account.gid)
-      },
-      catch: (cause) =>
-        new EmbeddedPostgresUnavailable({
-          reason: "DataUnusable",
-          problem: `the data folder ${home.data} cannot be given to user ${account.uid} (${causeInBrief(cause)})`,
-          remedy: "Run this as the owner of the folder",
-          cause
-        })
-    })
+/** A copy or a restored backup may be open to others, and root's copy belongs to root: PostgreSQL accepts neither. */
+export const giveToServer = (home: Home, user: ServerUser): Effect.Effect<void, EmbeddedPostgresUnavailable> =>
+  Effect.try({
+    try: () => {
+      const { mode, uid } = Fs.statSync(home.data)
+      if ((mode & 0o027) !== 0) Fs.chmodSync(home.data, 0o700)
+      if (user.account !== undefined && user.account.uid !== uid) giveAll(home.data, user.account)
+    },
+    catch: (cause) =>
+      new EmbeddedPostgresUnavailable({
+        reason: "DataUnusable",
+        problem: `the data folder ${home.data} cannot be given to the server (${causeInBrief(cause)})`,
+        remedy: "Run this as the owner of the folder",
+        cause
+      })
   })
+
+/** The folder itself last: until it changes hands, an attempt that was cut short is repeated. */
+const giveAll = (data: string, { gid, uid }: Account) => {
+  for (const name of Fs.readdirSync(data, { recursive: true, encoding: "utf8" })) {
+    Fs.lchownSync(Path.join(data, name), uid, gid)
+  }
+  Fs.chownSync(data, uid, gid)
+}

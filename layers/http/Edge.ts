@@ -72,7 +72,8 @@ const answer = <E, R>(
           if (response.status >= 500 && response.status !== 503) yield* Effect.logError("a request broke", cause)
           if (response.status !== 404 || response.body._tag !== "Empty") return response
           const allowed = table.allowed(request.url)
-          return allowed.length === 0
+          // The router answers 404 too for a route that settings switched off.
+          return allowed.length === 0 || allowed.includes(request.method)
             ? problemResponse(404, "there is no such route")
             : problemResponse(405, `this route has ${allowed.join(", ")}`, { allow: allowed.join(", ") })
         })

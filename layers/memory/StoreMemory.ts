@@ -17,7 +17,7 @@ export interface Contents {
   readonly lastNumber: number
 }
 
-const empty: Contents = {
+export const empty: Contents = {
   entities: { tag: HashMap.empty(), library: HashMap.empty(), block: HashMap.empty() },
   rows: HashMap.empty(),
   attempts: [],

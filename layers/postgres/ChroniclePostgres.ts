@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import { Chronicle, ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import { toPage } from "../../src/domain/Paging.ts"
 import { cursor } from "./Cursor.ts"
+import { micros, timeOf } from "./OutboxTables.ts"
 import { integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { silent, statement } from "./Statement.ts"
@@ -12,12 +13,12 @@ const Row = Schema.Struct({
   ...ChronicleEntry.fields,
   at: Schema.DateTimeUtcFromDate,
   seq: Schema.BigInt,
-  at_text: Schema.String
+  at_micros: Schema.Int
 })
 const decodeRows = Schema.decodeUnknownSync(Schema.Array(Row))
 
 /** Newest first; the sequence parts entries of the same microsecond. */
-const position = cursor(Schema.Struct({ at: Schema.String, seq: Schema.String }))
+const position = cursor(Schema.Struct({ at: Schema.Int, seq: Schema.Int }))
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
@@ -46,15 +47,15 @@ const make = Effect.gen(function*() {
     const conditions = [
       ...(filter.entity_type === undefined ? [] : [sql`entity_type = ${filter.entity_type}`]),
       ...(filter.entity_id === undefined ? [] : [sql`entity_id = ${filter.entity_id}::uuid`]),
-      ...(from === undefined ? [] : [sql`(at, seq) < (${from.at}::timestamptz, ${from.seq}::bigint)`])
+      ...(from === undefined ? [] : [sql`(at, seq) < (${timeOf(sql, from.at)}, ${from.seq}::bigint)`])
     ]
     const rows = yield* statement("query", "chronicle_entries", sql`
-      select *, at::text as at_text from chronicle_entries
+      select *, ${sql.literal(micros("at"))} as at_micros from chronicle_entries
       where ${conditions.length === 0 ? sql`true` : sql.and(conditions)}
       order by at desc, seq desc limit ${limit + 1}`)
-    const page = toPage(decodeRows(rows), limit, ({ at_text, seq }) =>
-      position.encode({ at: at_text, seq: String(seq) }))
-    return { ...page, items: page.items.map(({ at_text: _text, seq: _seq, ...entry }) => entry) }
+    const page = toPage(decodeRows(rows), limit, ({ at_micros, seq }) =>
+      position.encode({ at: at_micros, seq: Number(seq) }))
+    return { ...page, items: page.items.map(({ at_micros: _micros, seq: _seq, ...entry }) => entry) }
   })
 
   return Chronicle.of({

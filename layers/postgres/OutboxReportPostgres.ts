@@ -5,7 +5,7 @@ import { toPage } from "../../src/domain/Paging.ts"
 import { type EventFilter, OutboxEvent, OutboxReport, ProjectionStats } from "../../src/outbox/OutboxReport.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
 import { cursor } from "./Cursor.ts"
-import { events, hotTable } from "./OutboxTables.ts"
+import { events, hotTable, micros, timeOf } from "./OutboxTables.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { replayed } from "./Replay.ts"
 import { silent, statement } from "./Statement.ts"
@@ -24,7 +24,7 @@ const Row = Schema.Struct({
   created_at: Schema.DateTimeUtcFromDate,
   updated_at: Schema.DateTimeUtcFromDate,
   processed_at: Time,
-  position: Schema.String
+  position: Schema.Int
 })
 const decodeRows = Schema.decodeUnknownSync(Schema.Array(Row))
 
@@ -40,7 +40,7 @@ const StatsRow = Schema.Struct({
 })
 const decodeStats = Schema.decodeUnknownSync(StatsRow)
 
-const position = cursor(Schema.Struct({ at: Schema.String, projection: Projection, id: Schema.Int }))
+const position = cursor(Schema.Struct({ at: Schema.Int, projection: Projection, id: Schema.Int }))
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
@@ -55,7 +55,7 @@ const make = Effect.gen(function*() {
         ${counted(sql`outbox_done where projection = ${projection}`, finishedCountMax)} as done,
         ${counted(sql`outbox_dead where projection = ${projection}`, finishedCountMax)} as dead,
         coalesce((select extract(epoch from clock_timestamp() - created_at)::float8 from ${hot}
-          where state = 0 order by id limit 1), 0::float8) as age,
+          where state <> 2 order by id limit 1), 0::float8) as age,
         lag.*
       from (
         select coalesce(percentile_cont(0.5) within group (order by lag), 0)::float8 as p50,
@@ -89,9 +89,9 @@ const make = Effect.gen(function*() {
     const parts = projections.map((projection) => {
       const keyset = from === undefined
         ? []
-        : [sql`(created_at, ${projection}::text, id) < (${from.at}::timestamptz, ${from.projection}, ${from.id}::bigint)`]
+        : [sql`(created_at, ${projection}::text, id) < (${timeOf(sql, from.at)}, ${from.projection}, ${from.id}::bigint)`]
       const all = [...conditions, ...keyset]
-      return sql`(select ${projection}::text as projection, *, created_at::text as position
+      return sql`(select ${projection}::text as projection, *, ${sql.literal(micros("created_at"))} as position
         from ${sql(events(projection))} where ${all.length === 0 ? sql`true` : sql.and(all)}
         order by created_at desc, id desc limit ${limit + 1})`
     })

@@ -27,12 +27,16 @@ const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, Metric
 
 /** `onListening` gets the address that a person can open. */
 export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
-  Layer.unwrap(Effect.map(Settings, ({ httpHost, httpPort, shutdownGrace }) => {
+  Layer.unwrap(Effect.map(Settings, ({ httpHost, httpPort, metricsPort, shutdownGrace }) => {
     const told = Layer.effectDiscard(Effect.flatMap(HttpServer.HttpServer, ({ address }) => {
       const port = "port" in address ? address.port : httpPort
       return onListening(`http://${httpHost.includes(":") ? `[${httpHost}]` : httpHost}:${port}`)
     }))
-    return serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace })
+    const answered = serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace })
+    const scraped = metricsPort === undefined || metricsPort === httpPort
+      ? Layer.empty
+      : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
+    return Layer.mergeAll(answered, scraped)
   })).pipe(
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))

@@ -1,6 +1,6 @@
 /** One committed change of one entity: what the outbox carries and the chronicle tells. */
 import { Equal, Schema } from "effect"
-import { type EntityId, EntityKind, type FieldsOf } from "./Entity.ts"
+import type { EntityId, EntityKind, FieldsOf } from "./Entity.ts"
 import { excerpt } from "./Text.ts"
 
 export const Operation = Schema.Literals(["upsert", "delete"])

@@ -69,7 +69,7 @@ export const read = (env: Environment): Result.Result<SettingValues, SettingsInv
   const raw: Record<string, unknown> = {}
   const mistakes: Array<Mistake> = []
   for (const [key, spec] of Object.entries(table)) {
-    const result = readOne<unknown>(env, spec as Setting<unknown>)
+    const result = readOne<unknown>(env, spec)
     if (Result.isSuccess(result)) raw[key] = result.success
     else mistakes.push(result.failure)
   }
@@ -88,7 +88,7 @@ const print = (value: unknown): string =>
     ? value.join(",")
     : Duration.isDuration(value)
     ? Duration.format(value).replaceAll(" ", "")
-    : String(value)
+    : String(value as string | number | boolean)
 
 /** What `wordloom config` prints: every setting, where it came from, and no secret. */
 export const describe = (env: Environment): ReadonlyArray<Effective> => {

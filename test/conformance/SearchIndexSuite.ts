@@ -207,11 +207,8 @@ const pages = (it: It) => {
   it.effect("puts the entity first whose title is what was asked for", Effect.fnUntraced(function*() {
     const [a, b] = [newWord(), newWord()]
     const exact = write({ title: `${a.toUpperCase()} ${b}` })
-    yield* put(
-      write({ title: `${a} ${b} ${a} ${b}`, body: `${a} ${b} `.repeat(5) }),
-      exact,
-      write({ title: `${a}${b} ${a} ${b}`, body: `${b} ${a}` })
-    )
+    const others = Array.from({ length: 4 }, () => write({ title: `${b} ${a}`, body: `${a} ${b}` }))
+    yield* put(write({ title: `${a} ${b} ${a} ${b}` }), ...others, exact, write({ title: `${a}${b} ${a} ${b}` }))
     for (const text of [`${a} ${b}`, `${a} ${b} `, `"${a} ${b}"`]) {
       assert.strictEqual((yield* found(text))[0], exact.id, text)
     }

@@ -57,8 +57,10 @@ describe("a bulk request that fails as a whole", () => {
         assert.deepInclude(out.calls[0]?.attributes, { status, "error.type": errorType, "db.operation.batch.size": 2 })
       }))
   }
+})
 
-  it.effect("says how long to wait", () =>
+describe("a way to Elasticsearch that fails", () => {
+  it.effect("may say how long to wait", () =>
     Effect.gen(function*() {
       const { results } = yield* writing(some(1), refusal(503, "unavailable", { "retry-after": "12" }))
       assert.deepNestedInclude(results[0], { "failure.retryAfterMs": 12_000 })
@@ -128,14 +130,16 @@ describe("a bulk request", () => {
         took_ms: 7
       })
     }))
+})
 
-  /** Refuses what is longer than `most` items, or has an item of `bad`. */
-  const picky = (status: number, type: string, refuses: (ids: ReadonlyArray<string>) => boolean) =>
-    (seen: ScriptedServer.Seen) => {
-      const ids = idsOf(seen.body)
-      return refuses(ids) ? refusal(status, type) : bulkAnswer(...ids.map(() => 201))
-    }
+/** A server that takes what it does not refuse. */
+const picky = (status: number, type: string, refuses: (ids: ReadonlyArray<string>) => boolean) =>
+  (seen: ScriptedServer.Seen) => {
+    const ids = idsOf(seen.body)
+    return refuses(ids) ? refusal(status, type) : bulkAnswer(...ids.map(() => 201))
+  }
 
+describe("a bulk request of many", () => {
   it.effect("is halved while it is too large, its results in order", () =>
     Effect.gen(function*() {
       const writes = some(7)
@@ -171,7 +175,7 @@ describe("a bulk request", () => {
       assert.strictEqual(told.length, 2_500)
     }))
 
-  it.effect("says what it wants, compressed, under the key, and once", () =>
+  it.effect("says what it wants, compressed and under the key", () =>
     Effect.gen(function*() {
       const server = yield* ScriptedServer.make(bulkAnswer(201))
       yield* SearchIndex.use((index) => index.write(some(1))).pipe(

@@ -1,0 +1,117 @@
+/** OpenTelemetry's SDK as Effect's tracer: what is recorded, of which resource, how it is sampled and where it goes. */
+import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
+import type * as Otel from "@opentelemetry/api"
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
+import { resourceFromAttributes } from "@opentelemetry/resources"
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanProcessor,
+  TraceIdRatioBasedSampler
+} from "@opentelemetry/sdk-trace-base"
+import { Effect, Layer, Tracer } from "effect"
+import { formatTraceparent, parseTraceparent, parseTracestate } from "../../src/domain/TraceContext.ts"
+import type { SettingValues } from "../../src/settings/Settings.ts"
+import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
+
+/** How long a stopping process waits for its last spans. */
+const flushMax = "3 seconds"
+
+const carrier: TraceCarrier = {
+  inject: (span) => {
+    const { spanId, traceFlags, traceId, traceState } = spanContextOf(span)
+    const traceparent = formatTraceparent({ traceId, spanId, flags: traceFlags })
+    return traceparent === undefined ? undefined : { traceparent, tracestate: traceState?.serialize() || null }
+  },
+  extract: (context) => {
+    const ids = parseTraceparent(context?.traceparent)
+    const traceState = parseTracestate(context?.tracestate)
+    return ids === undefined
+      ? undefined
+      : OtelTracer.makeExternalSpan({
+        traceId: ids.traceId,
+        spanId: ids.spanId,
+        traceFlags: ids.flags,
+        ...(traceState === null ? {} : { traceState })
+      })
+  }
+}
+
+const samplerOf = ({ sampler, samplerRatio }: SettingValues): Sampler => {
+  switch (sampler) {
+    case "always_on":
+      return new AlwaysOnSampler()
+    case "always_off":
+      return new AlwaysOffSampler()
+    case "parentbased_always_on":
+      return new ParentBasedSampler({ root: new AlwaysOnSampler() })
+    case "parentbased_always_off":
+      return new ParentBasedSampler({ root: new AlwaysOffSampler() })
+    case "parentbased_traceidratio":
+      return new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(samplerRatio) })
+  }
+}
+
+const resourceOf = (settings: SettingValues, serviceName: string) => {
+  const given = settings.resourceAttributes.split(",").filter((pair) => pair.includes("=")).map((pair) => {
+    const at = pair.indexOf("=")
+    return [pair.slice(0, at).trim(), decodeURIComponent(pair.slice(at + 1).trim())] as const
+  })
+  return resourceFromAttributes({
+    "deployment.environment.name": settings.environment,
+    ...Object.fromEntries(given),
+    "service.name": serviceName
+  })
+}
+
+/** A collector that is down must not fail the program that it watches, not even at its end. */
+const harmless = (inner: SpanProcessor): SpanProcessor => ({
+  onStart: (span, context) => inner.onStart(span, context),
+  onEnd: (span) => inner.onEnd(span),
+  forceFlush: () => inner.forceFlush().catch(() => {}),
+  shutdown: () => inner.shutdown().catch(() => {})
+})
+
+const exporting = (settings: SettingValues): SpanProcessor =>
+  harmless(
+    new BatchSpanProcessor(
+      new OTLPTraceExporter({ url: settings.tracesUrl, timeoutMillis: settings.exportTimeoutMs }),
+      {
+        maxQueueSize: settings.spanQueueMax,
+        maxExportBatchSize: Math.min(settings.spanBatchMax, settings.spanQueueMax),
+        scheduledDelayMillis: settings.spanDelayMs,
+        exportTimeoutMillis: settings.exportTimeoutMs
+      }
+    )
+  )
+
+const provider = (settings: SettingValues, serviceName: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      new BasicTracerProvider({
+        resource: resourceOf(settings, serviceName),
+        sampler: samplerOf(settings),
+        spanProcessors: settings.tracing === "export" ? [exporting(settings)] : []
+      })
+    ),
+    (made) =>
+      Effect.promise(() => made.forceFlush().then(() => made.shutdown(), () => {})).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(flushMax)
+      )
+  )
+
+const tracerOf = (tracer: Otel.Tracer) => Tracer.make({ span: (options) => new RecordedSpan(tracer, options) })
+
+/** The tracer of one service, for as long as its scope lives; its last spans are flushed when it closes. */
+export const layer = (settings: SettingValues, serviceName: string): Layer.Layer<never> =>
+  Layer.unwrap(Effect.map(provider(settings, serviceName), (made) =>
+    Layer.mergeAll(
+      Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer("wordloom"))),
+      Layer.succeed(TraceCarrier, carrier)
+    )))

@@ -1,0 +1,144 @@
+/** The command line: what each command is called and takes. What it does is only loaded when it runs. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as Argument from "effect/cli/Argument"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import manifest from "../../package.json" with { type: "json" }
+import { exitCodeOf, messageOf } from "./commands/ExitCode.ts"
+
+const later = <Input, E>(load: () => Promise<{ readonly run: (input: Input) => Effect.Effect<void, E> }>) =>
+(input: Input) => Effect.flatMap(Effect.promise(load), ({ run }) => run(input))
+
+/** A flag that may be left out is `undefined` then. */
+const maybe = <A>(flag: Flag.Flag<A>) => Flag.map(Flag.optional(flag), Option.getOrUndefined)
+const text = (name: string, metavar: string, description: string) =>
+  maybe(Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description)))
+const yes = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withoutNegation, Flag.withDescription(description))
+
+const json = yes("json", "Print JSON instead of text")
+const projections = ["search", "chronicle", "realtime"] as const
+const projection = Flag.Literals("projection", projections).pipe(Flag.withDescription("Whose outbox"))
+
+const migrate = Command.make("migrate", { json }, later(() => import("./commands/Migrate.ts"))).pipe(
+  Command.withDescription("Bring the database up. It can be run at any time, and by several at once.")
+)
+
+const config = Command.make("config", { json }, later(() => import("./commands/Config.ts"))).pipe(
+  Command.withDescription("Print every setting: its value, where that came from and what it means. Connects to nothing.")
+)
+
+const importing = Command.make("import", {
+  file: Argument.String("file.jsonl").pipe(
+    Argument.withDescription(`One object a line: {"title", "body", "tags": ["name"]?, "library": "name"?}`)
+  ),
+  library: text("library", "NAME", "For lines that name none; the file's name when not given"),
+  rejects: text("rejects", "FILE", "Write every rejected line there, with its number and reason, as JSON lines"),
+  again: yes("again", "Import a file anew that was imported to its end"),
+  json
+}, later(() => import("./commands/Import.ts"))).pipe(
+  Command.withDescription(
+    "Import blocks. Libraries and tags that do not exist are made. What stopped half-way goes on where it was " +
+      "when the same command is run again; a file that was imported already is left alone."
+  ),
+  Command.withShortDescription("Import blocks from a file")
+)
+
+const stats = Command.make("stats", { json }, later(async () => ({ run: (await import("./commands/Outbox.ts")).stats })))
+  .pipe(Command.withDescription("How many rows wait, are worked on, are done and are dead; how long they wait."))
+
+const list = Command.make("list", {
+  projection: maybe(projection),
+  status: maybe(Flag.Literals("status", ["pending", "processing", "done", "dead"]).pipe(
+    Flag.withDescription("Only rows in this state")
+  )),
+  entityId: text("entity-id", "UUID", "Only rows of this tag, library or block"),
+  traceId: text("trace-id", "HEX", "Only rows of this trace"),
+  limit: Flag.Int("limit").pipe(Flag.withDefault(20), Flag.withDescription("How many rows, 1 to 100")),
+  cursor: text("cursor", "CURSOR", "Go on after an earlier page"),
+  json
+}, later(async () => ({ run: (await import("./commands/Outbox.ts")).list }))).pipe(
+  Command.withDescription("Outbox rows, newest first.")
+)
+
+const replay = Command.make("replay", {
+  projection,
+  status: maybe(Flag.Literals("status", ["dead", "done"]).pipe(Flag.withDescription("dead when not given"))),
+  errorType: text("error-type", "TYPE", "Only rows that failed with this"),
+  after: text("after", "TIME", "Only rows written at or after this time"),
+  before: text("before", "TIME", "Only rows written before this time"),
+  id: maybe(Flag.Int("id").pipe(Flag.withDescription("Only this row"))),
+  json
+}, later(async () => ({ run: (await import("./commands/Outbox.ts")).replay }))).pipe(
+  Command.withDescription("Make finished rows due again. What was recorded of their attempts stays.")
+)
+
+const outbox = Command.make("outbox").pipe(
+  Command.withDescription("Look at the outboxes, and make rows due again."),
+  Command.withSubcommands([stats, list, replay])
+)
+
+const wordloom = Command.make("wordloom").pipe(
+  Command.withDescription(manifest.description),
+  Command.withSubcommands([migrate, importing, outbox, config])
+)
+
+const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>
+  all.findIndex(({ message }) => message === error.message) === at
+
+/** Wrong usage is told in a line or two; the whole help is for those who ask. */
+const presenter: CliOutput.Presenter = {
+  present: (event) => {
+    const command = "commandPath" in event ? event.commandPath.join(" ") : ""
+    if (event._tag === "InvalidInvocation") {
+      return Effect.sync(() => {
+        for (const { message } of event.errors.filter(isFirst)) process.stderr.write(`${command}: ${message}\n`)
+        process.stderr.write(`Try "${command} --help".\n`)
+      })
+    }
+    if (event._tag === "Help" && event.reason === "Implicit") {
+      return Effect.sync(() => void process.stderr.write(`${command}: which command? Try "${command} --help".\n`))
+    }
+    return CliOutput.defaultPresenter.present(event)
+  }
+}
+
+const platform = Layer.mergeAll(
+  NodeServices.layer,
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
+  CliOutput.layerPresenter(presenter)
+)
+
+/** `wordloom … | head` reads no more than it wants. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit(0)
+})
+
+let code = 0
+
+const main = Command.run(wordloom, { version: manifest.version }).pipe(
+  Effect.provide(platform),
+  Effect.catchCause((cause) => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+    return Effect.sync(() => {
+      code = exitCodeOf(cause)
+      const message = messageOf(cause)
+      if (message !== undefined) process.stderr.write(`${message}\n`)
+    })
+  })
+)
+
+NodeRuntime.runMain(main, {
+  disableErrorReporting: true,
+  teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? code : 130)
+})

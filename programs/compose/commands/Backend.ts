@@ -1,0 +1,42 @@
+/** What the commands that need a database stand on. Their log goes to stderr, since stdout is for the answer. */
+import { Effect, Layer, Logger, References } from "effect"
+import { SecureRandom } from "effect/crypto"
+import * as JsonLogger from "../../../layers/telemetry/JsonLogger.ts"
+import { notices, Settings } from "../../../src/settings/Settings.ts"
+import * as Database from "../Database.ts"
+
+export const serviceName = "wordloom-cli"
+
+const toStderr = (line: string) => {
+  process.stderr.write(`${line}\n`)
+}
+
+const plain = Logger.make<unknown, string>(({ logLevel, message }) => {
+  const parts = Array.isArray(message) ? message : [message]
+  return `${logLevel.toLowerCase()}: ${parts.filter((part) => typeof part !== "object").join(" ")}`
+})
+
+/** A command tells by itself what it does; of the log only warnings are left, unless more is asked for. */
+const logger = Layer.unwrap(Effect.map(Settings, ({ logFormat, logJsonLines, logLevel, serviceName: given }) => {
+  const json = logFormat === "json" || logJsonLines || logLevel === "debug"
+  const line = json ? JsonLogger.line(given ?? serviceName) : plain
+  return Layer.mergeAll(
+    Logger.layer([Logger.map(line, toStderr)]),
+    Layer.succeed(References.MinimumLogLevel, logLevel === "debug" ? "Debug" : logLevel === "error" ? "Error" : "Warn")
+  )
+}))
+
+const noticed = Layer.effectDiscard(
+  Effect.flatMap(Settings, (settings) =>
+    Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true }))
+)
+
+const settled = Layer.mergeAll(noticed, SecureRandom.layerWebCrypto).pipe(
+  Layer.provideMerge(logger),
+  Layer.provideMerge(Settings.layer(process.env))
+)
+
+export const layer = Database.layer(serviceName).pipe(Layer.provideMerge(settled))
+
+/** With the schema as it is. */
+export const layerAsIs = Database.layerAsIs(serviceName).pipe(Layer.provideMerge(settled))

@@ -1,0 +1,43 @@
+/** Every port of the product over one store in memory; its clock is the test clock. */
+import { Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { TestClock } from "effect/testing"
+import * as ChronicleMemory from "../../layers/memory/ChronicleMemory.ts"
+import * as EntityStoreMemory from "../../layers/memory/EntityStoreMemory.ts"
+import * as IdempotencyMemory from "../../layers/memory/IdempotencyMemory.ts"
+import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
+import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
+import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
+import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
+import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
+import { Catalog } from "../../src/catalog/Catalog.ts"
+import { Backstage } from "./Backstage.ts"
+
+const backstage = Layer.effect(
+  Backstage,
+  Effect.map(Store, (store) =>
+    Backstage.of({
+      clear: Effect.orDie(store.run(store.write(empty))),
+      passTime: TestClock.adjust,
+      attempts: Effect.map(store.read, ({ attempts }) =>
+        attempts.map(({ errorType, ...attempt }) => ({ ...attempt, error_type: errorType })))
+    }))
+)
+
+const stores = Layer.mergeAll(
+  layerTransaction,
+  EntityStoreMemory.layer,
+  TagNamesMemory.layer,
+  ChronicleMemory.layer,
+  OutboxMemory.layer,
+  OutboxReportMemory.layer,
+  LeasesMemory.layer,
+  IdempotencyMemory.layer,
+  backstage
+)
+
+export const layer = Catalog.layer.pipe(
+  Layer.provideMerge(stores),
+  Layer.provideMerge(Store.layer),
+  Layer.provideMerge(SecureRandom.layerWebCrypto)
+)

@@ -1,0 +1,72 @@
+/** Every port of the product over a PostgreSQL database of its own; time passes by moving what the rows say of it. */
+import { Duration, Effect, Layer, Schema } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { SqlClient } from "effect/sql"
+import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
+import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
+import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
+import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
+import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
+import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
+import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import { Catalog } from "../../src/catalog/Catalog.ts"
+import { Projection } from "../../src/outbox/Projection.ts"
+import { Backstage } from "./Backstage.ts"
+import * as PostgresForTests from "./PostgresForTests.ts"
+
+const hot = ["outbox_search", "outbox_chronicle", "outbox_realtime"]
+const finished = ["outbox_done", "outbox_dead"]
+const others = ["outbox_past_attempts", "chronicle_entries", "idempotency_keys", "blocks", "libraries", "tags"]
+
+/** The times that a row of each table has. */
+const times: ReadonlyArray<readonly [table: string, columns: ReadonlyArray<string>]> = [
+  ...hot.map((table) =>
+    [table, ["created_at", "updated_at", "due_at", "waiting_since", "lease_until", "claimed_at"]] as const
+  ),
+  ...finished.map((table) => [table, ["created_at", "updated_at", "processed_at", "claimed_at"]] as const),
+  ["outbox_past_attempts", ["claimed_at", "ended_at"]]
+]
+
+const decodeAttempts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
+  projection: Projection,
+  id: Schema.Number,
+  attempt: Schema.Int,
+  worker: Schema.String,
+  outcome: Schema.String,
+  error_type: Schema.NullOr(Schema.String)
+})))
+
+const backstage = Layer.effect(
+  Backstage,
+  Effect.map(SqlClient.SqlClient, (sql) =>
+    Backstage.of({
+      clear: Effect.orDie(sql`truncate ${sql.literal([...hot, ...finished, ...others].join(", "))}`),
+      passTime: (duration) => {
+        const passed = sql`${Duration.toMillis(Duration.fromInputUnsafe(duration))} * interval '1 millisecond'`
+        return Effect.forEach(times, ([table, columns]) =>
+          sql`update ${sql(table)} set ${sql.csv(columns.map((column) => sql`${sql(column)} = ${sql(column)} - ${passed}`))}`, {
+          discard: true
+        }).pipe(Effect.orDie)
+      },
+      attempts: sql`select projection, event_id::float8 as id, attempt, worker, outcome, error_type
+        from outbox_attempts order by ended_at, event_id`.pipe(Effect.flatMap(decodeAttempts), Effect.orDie)
+    }))
+)
+
+const stores = Layer.mergeAll(
+  EntityStorePostgres.layer,
+  TagNamesPostgres.layer,
+  ChroniclePostgres.layer,
+  OutboxPostgres.layer,
+  OutboxReportPostgres.layer,
+  LeasesPostgres.layer,
+  backstage
+)
+
+export const layer = Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer).pipe(
+  Layer.provideMerge(stores),
+  Layer.provideMerge(layerTransaction),
+  Layer.provideMerge(PostgresForTests.layer),
+  Layer.provideMerge(SecureRandom.layerWebCrypto)
+)
