@@ -22,6 +22,7 @@ const CHILD_MARK = "WORDLOOM_NODE_CHILD"
 /** How far apart the two copies of one signal may arrive, straight from the terminal and by way of the parent. */
 const SAME_SIGNAL_MS = 50
 const FORGET_SIGNAL_MS = 500
+const PARENT_CHECK_MS = 500
 
 /**
  * @param {string} entryUrl the program's `import.meta.url`
@@ -30,10 +31,25 @@ const FORGET_SIGNAL_MS = 500
 export async function run(entryUrl, load) {
   const marked = process.env[CHILD_MARK] !== undefined
   delete process.env[CHILD_MARK]
+  if (process.env["npm_lifecycle_event"] !== undefined) endWithNpm()
   if (!isNewEnough(process.versions.node)) return runElsewhere(entryUrl, marked)
   if (marked && process.channel) obeyParent()
   enableCompileCache(entryUrl)
   await load()
+}
+
+/**
+ * npm runs a script through a shell that dies of a signal without passing it on: `npm start` would end and leave the
+ * program behind.
+ */
+function endWithNpm() {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    process.kill(process.pid, "SIGTERM")
+  }, PARENT_CHECK_MS)
+  watch.unref()
 }
 
 /** @param {string} version */

@@ -53,6 +53,8 @@ export const launch = <E>(program: Layer.Layer<never, E>) => {
         })
     )
   )
+  // A closed terminal ends the program as politely as SIGTERM does.
+  process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
   NodeRuntime.runMain(main, {
     disableErrorReporting: true,
     teardown: (exit, onExit) =>

@@ -62,4 +62,6 @@ const arrival = Schema.Struct({
 export const arrivals = Schema.Array(arrival).check(Schema.isMinLength(1), Schema.isMaxLength(6))
 
 /** What some engine or format takes for more than a letter. */
-export const oddities = ["\0", "\u0002", "\ud800", "½", "\\", "'", "\"", ":*", "<->", "!", "( & | )", "AND OR NOT", "*:*", "{}"]
+export const oddities = [
+  "\0", "\u0002", "\ud800", "½", "\\", "'", "\"", ":*", "<->", "!", "( & | )", "AND OR NOT", "*:*", "{}"
+]

@@ -1,15 +1,15 @@
 /** `wordloom import`: blocks from a file, through the catalog, in batches that can be gone on with. */
-import { DateTime, Effect, Layer, References, Result, Schema } from "effect"
+import { DateTime, Effect, Layer, Result, Schema } from "effect"
 import * as Path from "node:path"
 import * as EntityStorePostgres from "../../../layers/postgres/EntityStorePostgres.ts"
 import * as ImportProgressPostgres from "../../../layers/postgres/ImportProgressPostgres.ts"
 import * as OutboxPostgres from "../../../layers/postgres/OutboxPostgres.ts"
 import { layerTransaction } from "../../../layers/postgres/PostgresClient.ts"
 import * as TagNamesPostgres from "../../../layers/postgres/TagNamesPostgres.ts"
+import * as OpenTelemetry from "../../../layers/telemetry/OpenTelemetry.ts"
 import { Catalog } from "../../../src/catalog/Catalog.ts"
 import { LibraryFields } from "../../../src/domain/Entity.ts"
 import { Imports, type Outcome } from "../../../src/import/Imports.ts"
-import { Settings } from "../../../src/settings/Settings.ts"
 import * as Backend from "./Backend.ts"
 import { failure, wrongUsage } from "./ExitCode.ts"
 import * as ImportFile from "./ImportFile.ts"
@@ -25,14 +25,6 @@ interface Input {
   readonly json: boolean
 }
 
-/** OpenTelemetry is only loaded where it is on: reading it takes a fifth of a second. */
-const tracing = Layer.unwrap(Effect.gen(function*() {
-  const { tracing } = yield* Settings
-  if (tracing === "off") return Layer.succeed(References.TracerEnabled, false)
-  const OpenTelemetry = yield* Effect.promise(() => import("../../../layers/telemetry/OpenTelemetry.ts"))
-  return OpenTelemetry.layer(Backend.serviceName)
-}))
-
 const layer = Imports.layer.pipe(
   Layer.provide(Catalog.layer),
   Layer.provide([
@@ -42,7 +34,7 @@ const layer = Imports.layer.pipe(
     ImportProgressPostgres.layer
   ]),
   Layer.provide(layerTransaction),
-  Layer.provideMerge(tracing),
+  Layer.provideMerge(OpenTelemetry.layer(Backend.serviceName)),
   Layer.provideMerge(Backend.layer)
 )
 

@@ -1,0 +1,9 @@
+/** The entities in PostgreSQL keep their promises. */
+import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
+import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
+import * as PostgresStores from "../support/PostgresStores.ts"
+
+const store = { name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServices: true }
+
+EntityStoreSuite.suite(store)
+IdempotencySuite.suite(store)
