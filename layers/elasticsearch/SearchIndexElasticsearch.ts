@@ -2,13 +2,13 @@
 import { Effect, Layer, Schema } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
+import { decodeCursor, encodeCursor, fingerprintOf } from "../../src/search/SearchCursor.ts"
 import { CursorInvalid, SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery } from "../../src/search/SearchQuery.ts"
 import { write } from "./BulkWrite.ts"
 import { ElasticsearchClient, readable, readAs, type Request } from "./ElasticsearchClient.ts"
 import { prepare } from "./IndexPreparation.ts"
 import { hitsOf } from "./SearchAnswer.ts"
-import * as SearchCursor from "./SearchCursor.ts"
 import { findTimeoutMs, searchBody } from "./SearchRequest.ts"
 
 const engine = "elasticsearch"
@@ -29,17 +29,16 @@ const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Request, "
 const orUnavailable = Effect.mapError((cause: unknown) => new SearchUnavailable({ engine, cause }))
 
 const find = Effect.fnUntraced(function*(query: SearchQuery, limit: number, cursor: string | undefined) {
-  const fingerprint = SearchCursor.fingerprintOf(query)
-  const after = cursor === undefined ? undefined : SearchCursor.decode(fingerprint, cursor)
+  const after = cursor === undefined ? undefined : decodeCursor(query, cursor)
   if (cursor !== undefined && after === undefined) return yield* new CursorInvalid()
   const answer = yield* orUnavailable(ask("search", {
     // Copies of a shard score a little differently: all pages of one query are cut from the same copy.
-    query: { allow_partial_search_results: "false", preference: `q${fingerprint}` },
+    query: { allow_partial_search_results: "false", preference: `q${fingerprintOf(query)}` },
     body: searchBody(query, limit, after),
     timeout: findTimeout
   }))
   const hits = yield* orUnavailable(readable(answer, hitsOf))
-  return toPage(hits, limit, (last) => SearchCursor.encode(fingerprint, last))
+  return toPage(hits, limit, (last) => encodeCursor(query, last))
 })
 
 const readShards = readAs(Schema.Struct({ _shards: Schema.Struct({ failed: Schema.Literal(0) }) }))

@@ -137,11 +137,6 @@ export const replayed = (row: Row, now: DatabaseMicros): Row => ({
   error: null
 })
 
-const libraryOf = ({ fields }: Change): Delivery["libraryId"] => {
-  const library = fields.find(({ field }) => field === "library_id")
-  return (library?.to ?? library?.from ?? null) as Delivery["libraryId"]
-}
-
 export const toDelivery = ({ change, request, ...row }: Row): Delivery => ({
   id: row.id,
   kind: change.kind,
@@ -154,7 +149,7 @@ export const toDelivery = ({ change, request, ...row }: Row): Delivery => ({
   createdAt: row.createdAt,
   trace: row.trace,
   requestId: request.requestId,
-  libraryId: libraryOf(change),
+  libraryId: change.libraryId,
   actor: request.actor,
   fields: change.fields,
   reclaimed: row.reclaimed

@@ -1,15 +1,12 @@
 /** The search index as a map: the shortest true statement of what the port promises. */
-import { Effect, Layer, Option, Schema } from "effect"
-import { EntityId } from "../../src/domain/Entity.ts"
+import { Effect, Layer } from "effect"
+import type { EntityId } from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
-import { excerpt } from "../../src/domain/Text.ts"
+import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite, SearchDocument } from "../../src/search/SearchDocument.ts"
 import { CursorInvalid, type SearchHit, SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
-
-/** A run of letters and digits; of a script without spaces, each character. */
-const word = /([\p{sc=Han}\p{sc=Hiragana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}])[\p{L}\p{M}\p{N}])+)/gu
-const wordsOf = (text: string): ReadonlyArray<string> => text.toLowerCase().match(word) ?? []
+import { snippetOf, wordsOf } from "../../src/search/Snippet.ts"
 
 /** The pieces of `term` stand in `text` one after the other; with `open`, the last may be the beginning of a word. */
 const holds = (text: string, term: string, open = false): boolean => {
@@ -30,38 +27,6 @@ const scoreOf = ({ body, title }: SearchDocument, { phrases, prefix, without, wo
   if (scores.includes(0) || without.some((term) => score(term) > 0)) return 0
   const whole = [...words, ...phrases, ...(prefix === null ? [] : [prefix])].join(" ")
   return scores.reduce((sum, each) => sum + each, title.toLowerCase() === whole.toLowerCase() ? exactScore : 0)
-}
-
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
-
-const snippetMax = 160
-/** How many words and gaps lead up to the first word that was found. */
-const snippetBefore = 10
-
-const snippetOf = ({ body, title }: SearchDocument, { phrases, prefix, words }: SearchTerms): string => {
-  const whole = new Set([...words, ...phrases].flatMap(wordsOf))
-  const isFound = (part: string) =>
-    whole.has(part.toLowerCase()) || (prefix !== null && part.toLowerCase().startsWith(prefix.toLowerCase()))
-  // Split by a captured pattern, every second part is a word.
-  const isMarked = (part: string, at: number) => at % 2 === 1 && isFound(part)
-  const parts = (body === "" ? title : body).split(word)
-  const first = Math.max(0, parts.findIndex(isMarked) - snippetBefore)
-  return excerpt(parts.slice(first).join(""), snippetMax)
-    .split(word)
-    .map((part, at) => isMarked(part, at) ? `<mark>${escaped(part)}</mark>` : escaped(part))
-    .join("")
-}
-
-const Cursor = Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.Finite, EntityId]))
-const decode = Schema.decodeUnknownOption(Cursor)
-
-const cursorOf = (query: SearchQuery, { id, score }: SearchHit): string =>
-  Buffer.from(JSON.stringify([JSON.stringify(query), score, id])).toString("base64url")
-
-/** `undefined`: the cursor is not one that this query gave out. */
-const positionOf = (query: SearchQuery, cursor: string) => {
-  const [given, score = 0, id = ""] = Option.getOrElse(decode(Buffer.from(cursor, "base64url").toString()), () => [])
-  return given === JSON.stringify(query) ? { score, id } : undefined
 }
 
 export const layer = Layer.sync(SearchIndex, () => {
@@ -87,12 +52,12 @@ export const layer = Layer.sync(SearchIndex, () => {
     prepare: Effect.void,
     write: (writes) => Effect.sync(() => ({ results: writes.map(put), calls: [] })),
     find: Effect.fnUntraced(function*(query, limit, cursor) {
-      const after = cursor === undefined ? { score: Infinity, id: "" } : positionOf(query, cursor)
+      const after = cursor === undefined ? { score: Infinity, id: "" } : decodeCursor(query, cursor)
       if (after === undefined) return yield* new CursorInvalid()
       const hits = hitsOf(query)
         .filter(({ id, score }) => score < after.score || (score === after.score && id > after.id))
         .toSorted((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
-      return toPage(hits, limit, (last) => cursorOf(query, last))
+      return toPage(hits, limit, (last) => encodeCursor(query, last))
     }),
     refresh: Effect.void,
     versionOf: (id) => Effect.sync(() => known.get(id)?.version)

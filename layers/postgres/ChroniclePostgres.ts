@@ -20,18 +20,23 @@ const decodeRows = Schema.decodeUnknownSync(Schema.Array(Row))
 /** Newest first; the sequence parts entries of the same microsecond. */
 const position = cursor(Schema.Struct({ at: Schema.Int, seq: Schema.Int }))
 
+const byKey = (a: ChronicleEntry, b: ChronicleEntry) =>
+  a.entity_id === b.entity_id ? a.version - b.version : a.entity_id < b.entity_id ? -1 : 1
+
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
   const append = Effect.fnUntraced(function*(entries: ReadonlyArray<ChronicleEntry>) {
+    // Keys are always taken in the same order, so that two workers cannot wait for each other.
+    const ordered = entries.toSorted(byKey)
     const added = yield* silent(sql<{ readonly key: string }>`
       insert into chronicle_entries (entity_type, entity_id, version, op, actor, changes, at, request_id, trace_id)
-      select * from unnest(${texts(entries.map((entry) => entry.entity_type))},
-        ${uuids(entries.map((entry) => entry.entity_id))}, ${integers(entries.map((entry) => entry.version))},
-        ${texts(entries.map((entry) => entry.op))}, ${texts(entries.map((entry) => entry.actor))},
-        ${jsons(entries.map((entry) => entry.changes))}::jsonb[],
-        ${texts(entries.map((entry) => DateTime.formatIso(entry.at)))}::timestamptz[],
-        ${texts(entries.map((entry) => entry.request_id))}, ${texts(entries.map((entry) => entry.trace_id))})
+      select * from unnest(${texts(ordered.map((entry) => entry.entity_type))},
+        ${uuids(ordered.map((entry) => entry.entity_id))}, ${integers(ordered.map((entry) => entry.version))},
+        ${texts(ordered.map((entry) => entry.op))}, ${texts(ordered.map((entry) => entry.actor))},
+        ${jsons(ordered.map((entry) => entry.changes))}::jsonb[],
+        ${texts(ordered.map((entry) => DateTime.formatIso(entry.at)))}::timestamptz[],
+        ${texts(ordered.map((entry) => entry.request_id))}, ${texts(ordered.map((entry) => entry.trace_id))})
       on conflict (entity_id, version) do nothing
       returning entity_id || ':' || version as key`)
     const keys = new Set(added.map(({ key }) => key))

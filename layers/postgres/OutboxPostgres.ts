@@ -12,12 +12,6 @@ import { integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { measured, silent } from "./Statement.ts"
 
-const libraryOf = (change: Change): string | null => {
-  const library = change.fields.find(({ field }) => field === "library_id")
-  const id = library?.to ?? library?.from
-  return typeof id === "string" ? id : null
-}
-
 /** Only the chronicle tells what changed; the other outboxes need not carry it. */
 const changesFor = (projection: Projection, changes: ReadonlyArray<Change>) =>
   jsons(changes.map((change) => projection === "chronicle" ? change.fields : null))
@@ -40,7 +34,7 @@ export const layer = Layer.effect(
           ${request.requestId}::text, ${request.actor}
         from unnest(${texts(changes.map(({ kind }) => kind))}, ${uuids(changes.map(({ id }) => id))},
           ${integers(changes.map(({ version }) => version))}, ${texts(changes.map(({ op }) => op))},
-          ${uuids(changes.map(libraryOf))}, ${changesFor(projection, changes)}::jsonb[],
+          ${uuids(changes.map(({ libraryId }) => libraryId))}, ${changesFor(projection, changes)}::jsonb[],
           ${texts(spans.map(({ context }) => context?.traceparent ?? null))},
           ${texts(spans.map(({ context }) => context?.tracestate ?? null))})
           as new (kind, id, version, op, library_id, changes, traceparent, tracestate)`

@@ -2,32 +2,23 @@
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { timed } from "../../src/delivery/EngineCall.ts"
-import { EntityId } from "../../src/domain/Entity.ts"
+import type { EntityId } from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 import { CursorInvalid, SearchHit, SearchIndex, SearchUnavailable, type WriteResult } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
-import { cursor } from "./Cursor.ts"
+import { snippetOf } from "../../src/search/Snippet.ts"
 import { booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { silent, statement } from "./Statement.ts"
 
-const decodeHits = Schema.decodeUnknownSync(Schema.Array(SearchHit))
-const position = cursor(Schema.Struct({ score: Schema.Number, id: EntityId }))
+const { snippet: _made, ...found } = SearchHit.fields
+const decodeHits = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...found, body: Schema.String })))
 
 /** The body's part that a snippet is cut from; highlighting a whole long body would cost more than finding it. */
 const snippetSource = 20_000
-
-/** Control characters that no stored text contains, in place of tags until the text around them is escaped. */
-const open = "\u0002"
-const close = "\u0003"
-const marks = `StartSel=${open}, StopSel=${close}`
-const fragment = "MaxWords=30, MinWords=12, MaxFragments=1"
-
-const escape = (text: string) =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;")
-    .replaceAll(open, "<mark>").replaceAll(close, "</mark>")
 
 const failedAll = (writes: ReadonlyArray<IndexWrite>): ReadonlyArray<WriteResult> =>
   writes.map(() => ({
@@ -92,21 +83,20 @@ const make = Effect.gen(function*() {
 
   /** Every word as a query of its own: the parser may split what a person typed as one. */
   const tsquery = (terms: SearchTerms) => {
-    const plain = (text: string) => sql`plainto_tsquery('simple', wordloom_plain(${text}))`
-    const phrase = (text: string) => sql`phraseto_tsquery('simple', wordloom_plain(${text}))`
-    const prefix = (text: string) => sql`(case when numnode(${plain(text)}) = 0 then ''
-      else ${plain(text)}::text || ':*' end)::tsquery`
+    // A word of several pieces (`self-made`, 東京) is found where they stand together, as a phrase is.
+    const together = (text: string) => sql`phraseto_tsquery('simple', wordloom_plain(${text}))`
+    const prefix = (text: string) => sql`(case when numnode(${together(text)}) = 0 then ''
+      else ${together(text)}::text || ':*' end)::tsquery`
     const parts = [
-      ...terms.words.map(plain),
-      ...terms.phrases.map(phrase),
+      ...[...terms.words, ...terms.phrases].map(together),
       ...(terms.prefix === null ? [] : [prefix(terms.prefix)]),
-      ...terms.without.map((text) => sql`!! ${plain(text)}`)
+      ...terms.without.map((text) => sql`!! ${together(text)}`)
     ]
     return parts.reduce((all, part) => sql`${all} && ${part}`)
   }
 
   const find = Effect.fnUntraced(function*(query: SearchQuery, limit: number, after: string | undefined) {
-    const from = after === undefined ? undefined : position.decode(after)
+    const from = after === undefined ? undefined : decodeCursor(query, after)
     if (after !== undefined && from === undefined) return yield* new CursorInvalid()
     const { phrases, prefix, words } = query.terms
     const whole = [...words, ...phrases, ...(prefix === null ? [] : [prefix])].join(" ").toLowerCase()
@@ -116,7 +106,7 @@ const make = Effect.gen(function*() {
       ...(query.library_id === undefined ? [] : [sql`library_id = ${query.library_id}::uuid`]),
       ...(query.tag_id === undefined ? [] : [sql`tag_ids @> array[${query.tag_id}::uuid]`])
     ])
-    const rows = yield* statement("query", "search_documents", sql<typeof SearchHit.Type>`
+    const rows = yield* statement("query", "search_documents", sql`
       with wanted as materialized (select ${tsquery(query.terms)} as query),
       ranked as (
         select id, (ts_rank(words, wanted.query, 1) + case when lower(title) = ${whole} then 1 else 0 end)::float8 as score
@@ -127,12 +117,13 @@ const make = Effect.gen(function*() {
         ${from === undefined ? sql`` : sql`where (-score, id) > (${-from.score}::float8, ${from.id}::uuid)`}
         order by score desc, id limit ${limit + 1}
       )
-      select kind, id, title, version, score,
-        case when body = '' then ts_headline('simple', title, wanted.query, ${`${marks}, HighlightAll=true`})
-          else ts_headline('simple', left(body, ${snippetSource}), wanted.query, ${`${marks}, ${fragment}`}) end as snippet
+      select kind, id, title, version, score, left(body, ${snippetSource}) as body
       from page join search_documents using (id), wanted order by score desc, id`)
-    const hits = decodeHits(rows).map((hit) => ({ ...hit, snippet: escape(hit.snippet) }))
-    return toPage(hits, limit, ({ id, score }) => position.encode({ score, id }))
+    const hits = decodeHits(rows).map(({ body, ...hit }) => ({
+      ...hit,
+      snippet: snippetOf({ body, title: hit.title }, query.terms)
+    }))
+    return toPage(hits, limit, (last) => encodeCursor(query, last))
   })
 
   return SearchIndex.of({

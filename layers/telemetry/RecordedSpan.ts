@@ -3,6 +3,7 @@ import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
 import * as Otel from "@opentelemetry/api"
 import { Cause, Context, Exit, Option, Tracer } from "effect"
 import { excerpt } from "../../src/domain/Text.ts"
+import { telemetryFailed } from "./TelemetryErrors.ts"
 
 /** Contract §5: longer error text, and every stack, belongs to the log. */
 const messageMax = 256
@@ -39,6 +40,15 @@ const messageOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   const text = error instanceof Error ? error.message || error.name : String(error)
   return excerpt(text.split("\n", 1)[0] ?? "", messageMax)
+}
+
+/** What observes must not change what happens, so whatever the SDK or a processor throws ends here. */
+const quietly = (tell: () => void): void => {
+  try {
+    tell()
+  } catch (error) {
+    telemetryFailed(error)
+  }
 }
 
 type Options = Parameters<Tracer.Tracer["span"]>[0]
@@ -87,27 +97,31 @@ export class RecordedSpan implements Tracer.Span {
 
   attribute(key: string, value: unknown): void {
     this.attributes.set(key, value)
-    this.otel.setAttribute(key, attributeValue(value))
+    quietly(() => this.otel.setAttribute(key, attributeValue(value)))
   }
 
   event(name: string, startTime: bigint, attributes: Record<string, unknown> = {}): void {
-    this.otel.addEvent(name, attributesOf(attributes), hrTime(startTime))
+    quietly(() => this.otel.addEvent(name, attributesOf(attributes), hrTime(startTime)))
   }
 
   addLinks(links: ReadonlyArray<Tracer.SpanLink>): void {
     this.links.push(...links)
-    this.otel.addLinks(
-      links.map(({ attributes, span }) => ({ context: spanContextOf(span), attributes: attributesOf(attributes) }))
+    quietly(() =>
+      this.otel.addLinks(
+        links.map(({ attributes, span }) => ({ context: spanContextOf(span), attributes: attributesOf(attributes) }))
+      )
     )
   }
 
   end(endTime: bigint, exit: Exit.Exit<unknown, unknown>): void {
     if (this.status._tag === "Ended") return
     this.status = { _tag: "Ended", startTime: this.status.startTime, endTime, exit }
-    if (Exit.isFailure(exit)) {
-      if (Cause.hasInterruptsOnly(exit.cause)) this.otel.setAttribute("interrupted", true)
-      else this.otel.setStatus({ code: Otel.SpanStatusCode.ERROR, message: messageOf(exit.cause) })
-    }
-    this.otel.end(hrTime(endTime))
+    quietly(() => {
+      if (Exit.isFailure(exit)) {
+        if (Cause.hasInterruptsOnly(exit.cause)) this.otel.setAttribute("interrupted", true)
+        else this.otel.setStatus({ code: Otel.SpanStatusCode.ERROR, message: messageOf(exit.cause) })
+      }
+      this.otel.end(hrTime(endTime))
+    })
   }
 }

@@ -16,8 +16,10 @@ import {
 import { Effect, Layer, Tracer } from "effect"
 import { formatTraceparent, parseTraceparent, parseTracestate } from "../../src/domain/TraceContext.ts"
 import type { SettingValues } from "../../src/settings/Settings.ts"
+import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
+import { telemetryFailed } from "./TelemetryErrors.ts"
 
 /** How long a stopping process waits for its last spans. */
 const flushMax = "3 seconds"
@@ -106,7 +108,8 @@ const provider = (settings: SettingValues, serviceName: string) =>
       )
   )
 
-const tracerOf = (tracer: Otel.Tracer) => Tracer.make({ span: (options) => new RecordedSpan(tracer, options) })
+const tracerOf = (tracer: Otel.Tracer) =>
+  safe(Tracer.make({ span: (options) => new RecordedSpan(tracer, options) }), telemetryFailed)
 
 /** The tracer of one service, for as long as its scope lives; its last spans are flushed when it closes. */
 export const layer = (settings: SettingValues, serviceName: string): Layer.Layer<never> =>

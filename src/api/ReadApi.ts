@@ -4,6 +4,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { ChronicleEntry } from "../chronicle/Chronicle.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
 import { Limit } from "../domain/Paging.ts"
+import { storable, text } from "../domain/Text.ts"
 import { OutboxEvent, ProjectionStats, Status } from "../outbox/OutboxReport.ts"
 import { Projection } from "../outbox/Projection.ts"
 import { SearchHit } from "../search/SearchIndex.ts"
@@ -19,11 +20,11 @@ const pageOf = <S extends Schema.Top>(item: S) =>
 export const SearchApi = HttpApiGroup.make("search").add(
   HttpApiEndpoint.get("find", "/api/v1/search", {
     query: {
-      q: Schema.String.check(Schema.isBetweenLength(1, queryMax)),
+      q: Schema.String.check(Schema.isBetweenLength(1, queryMax), storable),
       kind: Schema.optionalKey(EntityKind),
       library_id: Schema.optionalKey(EntityId),
       /** A tag's id or its name. */
-      tag: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 200))),
+      tag: Schema.optionalKey(text(1, 200)),
       ...paging
     },
     success: Schema.Struct({ ...pageOf(SearchHit).fields, engine: Schema.Literals(["postgres", "elasticsearch"]) }),
@@ -72,7 +73,7 @@ export const OutboxApi = HttpApiGroup.make("outbox").add(
     payload: Schema.Struct({
       projection: Projection,
       status: Schema.optionalKey(Schema.Literals(["dead", "done"])),
-      error_type: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64))),
+      error_type: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^\w{1,64}$/))),
       after: Schema.optionalKey(Instant),
       before: Schema.optionalKey(Instant)
     }),

@@ -2,7 +2,7 @@
 import { Array, Context, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { type Change, differences, removed } from "../domain/Change.ts"
-import { EntityId, type EntityKind, type EntityOf, type FieldsOf, fieldsOf } from "../domain/Entity.ts"
+import { type Entity, EntityId, type EntityKind, type EntityOf, type FieldsOf, fieldsOf } from "../domain/Entity.ts"
 import type { Page } from "../domain/Paging.ts"
 import { Outbox } from "../outbox/Outbox.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
@@ -26,11 +26,14 @@ const settable = <K extends EntityKind>(kind: K, entity: EntityOf[K]) =>
     Object.keys(fieldsOf[kind].fields).map((field) => [field, (entity as Record<string, unknown>)[field]])
   ) as Partial<FieldsOf[K]>
 
+const libraryOf = (entity: Entity) => "library_id" in entity ? entity.library_id : null
+
 const created = <K extends EntityKind>(kind: K, entity: EntityOf[K]): Change => ({
   kind,
   id: entity.id,
   version: entity.version,
   op: "upsert",
+  libraryId: libraryOf(entity),
   fields: differences({}, settable(kind, entity))
 })
 
@@ -88,6 +91,7 @@ export class Catalog extends Context.Service<Catalog, {
           id: block.id,
           version: block.version,
           op: "upsert",
+          libraryId: block.library_id,
           fields: [{ field: "tag_ids", from: [...block.tag_ids, tag], to: block.tag_ids }]
         }))
         yield* Effect.forEach(Array.chunksOf(changes, changesMax), outbox.append, { discard: true })
@@ -112,7 +116,8 @@ export class Catalog extends Context.Service<Catalog, {
             const fields = differences(before, patch)
             if (fields.length === 0) return before
             const after = yield* store.update(kind, id, patch)
-            yield* outbox.append([{ kind, id, version: after.version, op: "upsert", fields }])
+            const libraryId = libraryOf(after)
+            yield* outbox.append([{ kind, id, version: after.version, op: "upsert", libraryId, fields }])
             return after
           }).pipe(transaction.run),
         remove: (kind, id, expected) =>
@@ -125,6 +130,7 @@ export class Catalog extends Context.Service<Catalog, {
               id,
               version: before.version + 1,
               op: "delete",
+              libraryId: libraryOf(before),
               fields: removed(settable(kind, before))
             }])
           }).pipe(transaction.run)

@@ -18,6 +18,8 @@ export interface Change {
   readonly id: EntityId
   readonly version: number
   readonly op: Operation
+  /** The library that a block is in, also when it is not this that has changed. */
+  readonly libraryId: EntityId | null
   readonly fields: ReadonlyArray<FieldChange>
 }
 

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 
 /** PostgreSQL's `text` refuses NUL; UTF-8 cannot carry half a surrogate pair. */
-const storable = Schema.makeFilter<string>((value) =>
+export const storable = Schema.makeFilter<string>((value) =>
   value.includes("\0")
     ? "must not contain a NUL character"
     : value.isWellFormed()

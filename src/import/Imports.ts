@@ -59,11 +59,16 @@ type Failed = ImportRunning | ImportMoved | LibraryDiffers | SourceBroken | Stor
 /** So many batches are read ahead while one is being written. */
 const ahead = 2
 
+/** The end is an element of its own: `onHalt` also runs when a read fails, and would take half a line for a whole one. */
+const end = Symbol("wordloom/import/end")
+
 const batches = (source: ImportSource, from: Standing): Stream.Stream<Batch, SourceBroken> =>
   source.read(from.offset).pipe(
-    Stream.mapAccum(() => makeBatches(from), (reader, chunk) => [reader, reader.push(chunk)] as const, {
-      onHalt: (reader) => reader.end()
-    }),
+    Stream.concat(Stream.make(end)),
+    Stream.mapAccum(
+      () => makeBatches(from),
+      (reader, chunk) => [reader, chunk === end ? reader.end() : reader.push(chunk)] as const
+    ),
     Stream.buffer({ capacity: ahead })
   )
 

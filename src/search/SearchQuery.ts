@@ -37,14 +37,16 @@ export const parseQuery = (text: string): SearchTerms => {
   const phrases: Array<string> = []
   const without: Array<string> = []
   let lastIsWord = false
-  for (const [, minusQuoted = "", quoted, minus = "", bare] of text.matchAll(token)) {
+  // No store holds a NUL or half a character, so nothing can be looked for by one.
+  const searched = text.replace(/\0|\p{Surrogate}/gu, " ")
+  for (const [, minusQuoted = "", quoted, minus = "", bare] of searched.matchAll(token)) {
     const term = (quoted ?? bare ?? "").trim()
     if (!searchable.test(term)) continue
     const excluded = (quoted === undefined ? minus : minusQuoted) === "-"
     lastIsWord = quoted === undefined && !excluded
     ;(excluded ? without : quoted === undefined ? words : phrases).push(term)
   }
-  const prefix = lastIsWord && !/\s$/u.test(text) ? words.pop() ?? null : null
+  const prefix = lastIsWord && !/\s$/u.test(searched) ? words.pop() ?? null : null
   return { words, phrases, without, prefix }
 }
 

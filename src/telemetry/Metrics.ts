@@ -36,3 +36,5 @@ export const pending = Metric.gauge("outbox_pending", { description: "Rows waiti
 export const oldestPendingAge = Metric.gauge("outbox_oldest_pending_age_seconds", {
   description: "Age of the oldest waiting row, sampled every 15 s"
 })
+
+export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")

@@ -1,9 +1,11 @@
 /** The entities in memory keep their promises. */
+import * as CatalogSuite from "../conformance/CatalogSuite.ts"
 import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
 import * as MemoryStores from "../support/MemoryStores.ts"
 
 const store = { name: "memory", layer: MemoryStores.layer }
 
+CatalogSuite.suite(store)
 EntityStoreSuite.suite(store)
 IdempotencySuite.suite(store)

@@ -10,7 +10,9 @@ import { newId } from "../support/Changes.ts"
 type Needs = Idempotency | EntityStore | Backstage
 type It = Vitest.MethodsNonLive<Needs>
 
-const Answer = Schema.toCodecJson(Schema.Struct({ turn: Schema.Int, at: Schema.DateTimeUtc, none: Schema.NullOr(Schema.String) }))
+const Answer = Schema.toCodecJson(
+  Schema.Struct({ turn: Schema.Int, at: Schema.DateTimeUtc, none: Schema.NullOr(Schema.String) })
+)
 
 /** An effect that writes, and answers how often it has run. */
 const counting = () => {
@@ -87,9 +89,12 @@ const keys = (it: It) => {
 
   it.effect("remembers an answer that says nothing", fresh(Effect.gen(function*() {
     let turn = 0
-    const effect = Effect.sync(() => void turn++)
-    yield* once("k", "a", Schema.Void, effect)
-    yield* once("k", "a", Schema.Void, effect)
+    const effect = Effect.sync(() => {
+      turn++
+      return null
+    })
+    assert.isNull(yield* once("k", "a", Schema.Null, effect))
+    assert.isNull(yield* once("k", "a", Schema.Null, effect))
     assert.strictEqual(turn, 1)
   })))
 }

@@ -2,7 +2,6 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import { bounds, chunksOf, halvesOf, linesOf } from "../../layers/elasticsearch/BulkRequest.ts"
-import { decode, encode, fingerprintOf } from "../../layers/elasticsearch/SearchCursor.ts"
 import { foreign, indexBody } from "../../layers/elasticsearch/SearchMapping.ts"
 import { searchBody } from "../../layers/elasticsearch/SearchRequest.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
@@ -66,33 +65,5 @@ describe("a search", () => {
   it("for a further page", () => {
     const { query: _, ...rest } = searchBody({ terms: parseQuery("dog") }, 20, { score: 1.5, id })
     expect(rest).toMatchSnapshot()
-  })
-})
-
-describe("a cursor", () => {
-  const query: SearchQuery = { terms: parseQuery("dog") }
-  const fingerprint = fingerprintOf(query)
-
-  it.prop("leads back to where it was given out", { score: Schema.Finite }, ({ score }) => {
-    assert.deepStrictEqual(decode(fingerprint, encode(fingerprint, { score, id })), { score: score + 0, id })
-  })
-
-  it.prop("is not made by chance", { cursor: Schema.String }, ({ cursor }) => {
-    assert.isUndefined(decode(fingerprint, cursor))
-  })
-
-  it("is good for its own query only", () => {
-    const others: ReadonlyArray<SearchQuery> = [
-      { terms: parseQuery("dog ") },
-      { terms: parseQuery("\"dog\"") },
-      { terms: parseQuery("dog -cat") },
-      { ...query, kind: "tag" },
-      { ...query, library_id },
-      { ...query, tag_id: library_id }
-    ]
-    const cursor = encode(fingerprint, { score: 1, id })
-    for (const other of others) assert.isUndefined(decode(fingerprintOf(other), cursor))
-    assert.isDefined(decode(fingerprintOf({ terms: parseQuery("dog"), kind: undefined }), cursor))
-    for (const text of [`${cursor}=`, ` ${cursor}`, cursor.slice(1)]) assert.isUndefined(decode(fingerprint, text))
   })
 })

@@ -1,9 +1,11 @@
 /** The entities in PostgreSQL keep their promises. */
+import * as CatalogSuite from "../conformance/CatalogSuite.ts"
 import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
 const store = { name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServices: true }
 
+CatalogSuite.suite(store)
 EntityStoreSuite.suite(store)
 IdempotencySuite.suite(store)

@@ -17,6 +17,7 @@ export const changeOf = (said: Partial<Change> = {}): Change => ({
   id: newId(),
   version: 1,
   op: "upsert",
+  libraryId: null,
   fields: [{ field: "name", from: null, to: "a name" }],
   ...said
 })

@@ -1,8 +1,9 @@
 /** What the projections write: the chronicle, and search inside PostgreSQL. */
 
-// PostgreSQL's parser takes a run of Chinese or Japanese for one word, and (by locale) curly quotes for letters.
+// PostgreSQL's parser takes a run of Chinese or Japanese for one word, `<b>` for a tag that says nothing, `-4` for a
+// number with its sign, and (by locale) curly quotes for letters.
 const ideographs = "[\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7af]"
-const punctuation = "[\\u00a0-\\u00bf\\u2000-\\u206f\\u3000-\\u303f\\uff00-\\uff0f\\ufffd_/]"
+const punctuation = "[\\u00a0-\\u00bf\\u2000-\\u206f\\u3000-\\u303f\\uff00-\\uff0f\\ufffd_/<>+-]"
 
 export const readModels = [
   `create function wordloom_plain(text) returns text immutable strict parallel safe language sql as $$

@@ -42,7 +42,14 @@ const nameOf = (input: Input) => {
   const name = input.library ?? Path.basename(input.file, Path.extname(input.file))
   return Result.match(Schema.decodeUnknownResult(LibraryFields.fields.name)(name), {
     onSuccess: (checked) => Effect.succeed({ name: checked, asked: input.library !== undefined }),
-    onFailure: () => Effect.fail(wrongUsage("--library must be a name of 1 to 200 characters"))
+    onFailure: () =>
+      Effect.fail(
+        wrongUsage(
+          input.library === undefined
+            ? "the file's name does not do for a library's: say --library NAME"
+            : "--library must be a name of 1 to 200 characters"
+        )
+      )
   })
 }
 
@@ -84,26 +91,24 @@ const imported = Effect.fnUntraced(function*(
   const report = yield* RejectReport.make(input.rejects, file, meter.say)
   const imports = yield* Imports
   const sha256 = yield* ImportFile.sha256Of(file, meter.checking)
-  let line: number | undefined
+  let begun = false
   const outcome = yield* imports.run({ sha256, library, read: ImportFile.read(file) }, {
     again: input.again,
     onBegin: ({ standing }) =>
       Effect.gen(function*() {
-        line = standing.nextLine
-        if (line > 1) yield* meter.say(`${file.name}: resuming at line ${line}`)
-        yield* report.begin(line)
+        const { nextLine } = standing
+        if (nextLine > 1) yield* meter.say(`${file.name}: resuming at line ${nextLine}`)
+        yield* report.begin(nextLine)
         yield* meter.begin(standing)
+        begun = true
       }),
     onReject: report.add,
-    onMove: (standing) => {
-      line = standing.nextLine
-      return meter.move(standing)
-    }
+    onMove: meter.move
   }).pipe(
     Effect.onExit((exit) =>
-      exit._tag === "Success" || line === undefined
+      exit._tag === "Success" || !begun
         ? meter.end
-        : meter.say(`${file.name}: stopped before line ${line}; the same command goes on from there`)
+        : meter.say(`${file.name}: stopped before its end; the same command goes on with it`)
     ),
     Effect.catchTags({
       StoreUnavailable: (error) => Effect.fail(failure(error.message)),
@@ -116,8 +121,8 @@ const imported = Effect.fnUntraced(function*(
 
 export const run = Effect.fnUntraced(function*(input: Input) {
   const began = performance.now()
-  const library = yield* nameOf(input)
   const file = yield* ImportFile.opened(input.file)
+  const library = yield* nameOf(input)
   const outcome = yield* imported(input, library, file).pipe(Effect.provide(layer))
   const summary = summaryOf(file.name, outcome, (performance.now() - began) / 1_000)
   yield* input.json ? Output.printJson(summary) : Output.print(told(summary, outcome))

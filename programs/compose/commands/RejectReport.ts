@@ -1,7 +1,7 @@
 /** Tells of rejected lines: the first of them to stderr, and all of them to a file if one was named. */
 import { Effect } from "effect"
 import { createReadStream } from "node:fs"
-import { appendFile, open, rename, stat } from "node:fs/promises"
+import { appendFile, open, realpath, rename, stat, writeFile } from "node:fs/promises"
 import { createInterface } from "node:readline"
 import type { Reject } from "../../../src/import/ImportBatch.ts"
 import { failure, wrongUsage } from "./ExitCode.ts"
@@ -19,7 +19,8 @@ interface Written {
 
 const toLine = ({ bytes, line, reason }: Reject): string => {
   const written: Written = { line, reason, ...(bytes === undefined ? {} : { text: Buffer.from(bytes).toString("utf8") }) }
-  return `${JSON.stringify(written)}\n`
+  // Some readers of lines, Node's among them, take these two for line breaks, and JSON leaves them as they are.
+  return `${JSON.stringify(written).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029")}\n`
 }
 
 /** A process that was killed may have left half a line. */
@@ -48,14 +49,16 @@ const checked = (path: string, { mark }: ImportFile) =>
  * What an earlier try wrote of lines before `firstLine` stays. It may have written of later ones too, before it was
  * stopped: those lines are read again, so that they are told of once.
  */
-const keep = async (path: string, firstLine: number): Promise<void> => {
-  const kept = await open(`${path}.${process.pid}`, "w")
+const keep = async (named: string, firstLine: number): Promise<void> => {
+  const known = await stat(named).catch(() => undefined)
+  if (known === undefined || firstLine === 1) return writeFile(named, "")
+  // Nothing can be taken back from a device or a pipe.
+  if (!known.isFile()) return
+  const path = await realpath(named)
+  const kept = await open(`${path}.${process.pid}`, "w", known.mode)
   try {
-    const known = await stat(path).then((found) => found.isFile(), () => false)
-    if (known && firstLine > 1) {
-      for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
-        if (numberOf(text) < firstLine) await kept.write(`${text}\n`)
-      }
+    for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (numberOf(text) < firstLine) await kept.write(`${text}\n`)
     }
   } finally {
     await kept.close()

@@ -1,0 +1,73 @@
+/** `wordloom outbox`, on rows that an import left. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { database, fileOf, wordloom } from "./Commands.ts"
+
+/** Three blocks and their library, whose search rows are dead, done and waiting. */
+const withRows = Effect.gen(function*() {
+  const { env, query } = yield* database
+  const file = yield* fileOf(["one", "two", "three"].map((title) => JSON.stringify({ title, body: "" })))
+  assert.strictEqual((yield* wordloom(["import", file], env)).code, 0)
+  const said = `entity_type, entity_id, entity_version, op, traceparent, tracestate, request_id, actor, library_id, changes,
+    created_at`
+  const move = (to: string, columns: string, values: string, id: number) =>
+    query(`with gone as (delete from outbox_search where id = ${id} returning *)
+      insert into ${to} (projection, id, ${columns}, ${said}) select 'search', id, ${values}, ${said} from gone`)
+  yield* move("outbox_dead", "claimed_at, attempts, error_type, error_detail", "now(), 10, 'es_mapping', 'no'", 2)
+  yield* move("outbox_done", "outcome, claimed_at, attempts, lease_owner", "'acked', now(), 1, 'w1'", 3)
+  const [block] = yield* query<{ readonly id: string }>("select id::text as id from blocks where title = 'three'")
+  return { env, block: block!.id }
+})
+
+describe("wordloom outbox", () => {
+  it.live("tells how much is waiting, done and dead", () =>
+    Effect.gen(function*() {
+      const { env } = yield* withRows
+      const table = yield* wordloom(["outbox", "stats"], env)
+      assert.strictEqual(table.code, 0)
+      assert.match(table.out, /^PROJECTION +PENDING +PROCESSING +DONE +DEAD/)
+      assert.match(table.out, /^search +2 +0 +1 +1 /m)
+      const { out } = yield* wordloom(["outbox", "stats", "--json"], env)
+      const [search] = JSON.parse(out).projections
+      assert.include(search, { projection: "search", pending: 2, done: 1, dead: 1 })
+      assert.containsAllKeys(search.lag_seconds, ["p50", "p95", "p99"])
+    }))
+
+  it.live("lists rows by what is asked for, a page at a time", () =>
+    Effect.gen(function*() {
+      const { block, env } = yield* withRows
+      const dead = yield* wordloom(["outbox", "list", "--projection", "search", "--status", "dead"], env)
+      assert.strictEqual(dead.code, 0)
+      assert.match(dead.out, /^search +2 +dead +10 +block\/[0-9a-f-]{36} .*es_mapping$/m)
+      const json = (...args: ReadonlyArray<string>) =>
+        Effect.map(wordloom(["outbox", "list", "--json", ...args], env), ({ out }) => JSON.parse(out))
+      const ofBlock = yield* json("--entity-id", block.toUpperCase())
+      assert.deepStrictEqual(
+        ofBlock.items.map(({ entity_id, projection }: Record<string, string>) => [projection, entity_id]).toSorted(),
+        [["chronicle", block], ["search", block]]
+      )
+      const first = yield* json("--limit", "5")
+      const rest = yield* json("--limit", "5", "--cursor", first.next_cursor)
+      assert.lengthOf(first.items, 5)
+      assert.lengthOf(rest.items, 3)
+      assert.isNull(rest.next_cursor)
+      assert.match(first.items[0].created_at, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+      assert.include(yield* wordloom(["outbox", "list", "--trace-id", "0".repeat(31) + "1"], env), {
+        code: 0,
+        out: "",
+        err: "no such rows\n"
+      })
+    }))
+
+  it.live("makes finished rows due again, all that fit or one of them", () =>
+    Effect.gen(function*() {
+      const { env } = yield* withRows
+      const replay = (...args: ReadonlyArray<string>) => wordloom(["outbox", "replay", "--projection", "search", ...args], env)
+      assert.include(yield* replay("--error-type", "es_429", "--json"), { code: 0, out: "{\"replayed\":0}\n" })
+      assert.include(yield* replay("--error-type", "es_mapping"), { code: 0, out: "1 row is due again in search\n" })
+      assert.include(yield* replay("--id", "3", "--json"), { code: 0, out: "{\"replayed\":1}\n" })
+      assert.include(yield* replay("--id", "3"), { code: 1, out: "", err: "search has no such finished row 3\n" })
+      const { out } = yield* wordloom(["outbox", "stats", "--json"], env)
+      assert.include(JSON.parse(out).projections[0], { pending: 4, done: 0, dead: 0 })
+    }))
+})

@@ -1,0 +1,62 @@
+/** Requests as plain as they come: any header byte, any body, and nothing added that the test did not say. */
+import { Agent, type IncomingHttpHeaders, request } from "node:http"
+
+export interface Said {
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>>
+  /** Sent as JSON, with its content type. */
+  readonly json?: unknown
+  /** Sent as it is; the content type is JSON's unless `headers` say otherwise. */
+  readonly body?: string | Uint8Array
+  /** Without a content length. */
+  readonly chunked?: boolean
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+  /** The JSON of the answer; `undefined` when it is none. */
+  readonly body: any
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const bodyOf = ({ body, json }: Said) =>
+  json !== undefined ? Buffer.from(JSON.stringify(json)) : body === undefined ? undefined : Buffer.from(body as string)
+
+const headersOf = ({ chunked, headers }: Said, body: Buffer | undefined) => ({
+  ...(body === undefined ? {} : { "content-type": "application/json" }),
+  ...(body === undefined || chunked === true ? {} : { "content-length": String(body.length) }),
+  ...headers as Record<string, string>
+})
+
+const pieceOf = 16_384
+
+export const call = (method: string, url: string, said: Said = {}) =>
+  new Promise<Answer>((answered, failed) => {
+    const body = bodyOf(said)
+    const asked = request(url, { method, agent, headers: headersOf(said, body) }, (response) => {
+      const chunks: Array<Buffer> = []
+      response.on("data", (chunk: Buffer) => chunks.push(chunk))
+      response.on("error", failed)
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8")
+        answered({ status: response.statusCode!, headers: response.headers, text, body: parsed(text) })
+      })
+    })
+    asked.on("error", failed)
+    for (let at = 0; body !== undefined && at < body.length; at += pieceOf) asked.write(body.subarray(at, at + pieceOf))
+    asked.end()
+  })
+
+/** `call` below one address. */
+export const callerOf = (base: string) => (method: string, path: string, said: Said = {}) => call(method, base + path, said)
+export type Caller = ReturnType<typeof callerOf>
