@@ -11,6 +11,7 @@ import { hotTable } from "./OutboxTables.ts"
 import { integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { measured, silent } from "./Statement.ts"
+import { Announcer, layerAnnouncer } from "./WakeUpsPostgres.ts"
 
 /** Only the chronicle tells what changed; the other outboxes need not carry it. */
 const changesFor = (projection: Projection, changes: ReadonlyArray<Change>) =>
@@ -20,6 +21,7 @@ export const layer = Layer.effect(
   Outbox,
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
+    const announcer = yield* Announcer
 
     const insertInto = (
       projection: Projection,
@@ -54,9 +56,10 @@ export const layer = Layer.effect(
         changes.length === 0
           ? Effect.void
           : Effect.forEach(subscribed, (projection) => insertSpanned(projection, changes), { discard: true }).pipe(
+            Effect.andThen(announcer.announce),
             measured("create", "outbox"),
             orUnavailable
           )
     })
   })
-)
+).pipe(Layer.provide(layerAnnouncer))

@@ -3,6 +3,7 @@ import { Duration, Effect, Layer } from "effect"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import * as Housekeeping from "../../layers/postgres/Housekeeping.ts"
+import * as WakeUpsPostgres from "../../layers/postgres/WakeUpsPostgres.ts"
 import * as WorkerIdentityPostgres from "../../layers/postgres/WorkerIdentityPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import type { EntityStore } from "../../src/catalog/EntityStore.ts"
@@ -50,5 +51,6 @@ const ownId = () => `${hostname()}-${process.pid}-${randomBytes(3).toString("hex
 export const layer = Layer.unwrap(Effect.map(Settings, ({ projections, workerId }) =>
   Layer.mergeAll(...projections.map(drain) as [ReturnType<typeof drain>]).pipe(
     Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
+    Layer.provide(WakeUpsPostgres.layer),
     Layer.provide(Housekeeping.layer)
   )))

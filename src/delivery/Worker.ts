@@ -2,6 +2,7 @@
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Metric, Option, Random, Ref, Tracer } from "effect"
 import { type Batch, Leases } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
+import { WakeUps } from "../outbox/WakeUps.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { tellLost } from "./AttemptSpans.ts"
 import { type ClaimTimes, Dispatcher } from "./Dispatcher.ts"
@@ -19,7 +20,7 @@ export interface WorkerOptions {
   readonly drainFor: Duration.Duration
 }
 
-/** Just after work the next is likely near; then twice as long each time, up to the poll interval. */
+/** Where no wake-up comes, the next work is likely near after the last; then twice as long each time. */
 const idleFirst = Duration.millis(20)
 const reclaimEvery = Duration.seconds(5)
 const reclaimMax = 500
@@ -107,20 +108,23 @@ export const reclaimOnce = Effect.fnUntraced(function*(options: WorkerOptions) {
 const idleWait = Effect.fnUntraced(function*(
   idleFor: Ref.Ref<Duration.Duration>,
   pollInterval: Duration.Duration,
-  stop: Deferred.Deferred<void>
+  woken: Effect.Effect<void>
 ) {
   const wait = yield* Ref.getAndUpdate(idleFor, (last) => Duration.min(Duration.times(last, 2), pollInterval))
   // A fifth of jitter keeps several workers from asking in step.
   const jittered = Duration.times(wait, 0.8 + 0.4 * (yield* Random.next))
-  yield* Effect.raceFirst(Effect.sleep(jittered), Deferred.await(stop))
+  yield* Effect.raceFirst(Effect.sleep(jittered), woken)
 })
 
 const loop = Effect.fnUntraced(function*(options: WorkerOptions, stop: Deferred.Deferred<void>) {
   const first = Duration.min(idleFirst, options.pollInterval)
   const idleFor = yield* Ref.make(first)
+  const wakeUps = yield* WakeUps
   const turn = Effect.gen(function*() {
+    const known = yield* wakeUps.count
     const size = yield* runOnce(options)
-    yield* size > 0 ? Ref.set(idleFor, first) : idleWait(idleFor, options.pollInterval, stop)
+    const woken = Effect.raceFirst(wakeUps.beyond(known), Deferred.await(stop))
+    yield* size > 0 ? Ref.set(idleFor, first) : idleWait(idleFor, options.pollInterval, woken)
   }).pipe(
     Effect.catchCause((cause) =>
       Effect.andThen(

@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
 import { fresh, isProblem, newLibrary, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
 
+const keyed = (what: string) => ({ "idempotency-key": fresh(what).replaceAll(" ", "-") })
+
 describe("preconditions", () => {
   let running: RunningApi
   const call: RunningApi["call"] = (...said) => running.call(...said)
@@ -69,7 +71,7 @@ describe("preconditions", () => {
       (await running.database.query("select count(*)::int as count from tags where name = $1", name))[0]!["count"]
 
     it("answers a repeated creation with the first answer, to the letter", async () => {
-      const said = { headers: { "idempotency-key": fresh("key").replaceAll(" ", "-") }, json: { name: fresh("once"), color: "#123456" } }
+      const said = { headers: keyed("key"), json: { name: fresh("once"), color: "#123456" } }
       const first = await call("POST", "/api/v1/tags", said)
       assert.strictEqual(first.status, 201)
       await call("PATCH", first.headers["location"]!, { json: { color: "#654321" } })
@@ -84,20 +86,20 @@ describe("preconditions", () => {
     it("repeats a change and a removal as well", async () => {
       const tag = await newTag(call)
       const at = `/api/v1/tags/${tag["id"]}`
-      const change = { headers: { "idempotency-key": fresh("change").replaceAll(" ", "-") }, json: { color: "#ABCDEF" } }
+      const change = { headers: keyed("change"), json: { color: "#ABCDEF" } }
       const first = await call("PATCH", at, change)
       assert.strictEqual(first.headers["etag"], "\"2\"")
       await call("PATCH", at, { json: { color: "#FEDCBA" } })
       assert.strictEqual((await call("PATCH", at, change)).text, first.text)
       assert.strictEqual((await call("GET", at)).body.version, 3)
-      const removal = { headers: { "idempotency-key": fresh("removal").replaceAll(" ", "-") } }
+      const removal = { headers: keyed("removal") }
       assert.strictEqual((await call("DELETE", at, removal)).status, 204)
       assert.strictEqual((await call("DELETE", at, removal)).status, 204)
       isProblem(await call("DELETE", at), 404)
     })
 
     it("refuses a key that stood for something else", async () => {
-      const headers = { "idempotency-key": fresh("reused").replaceAll(" ", "-") }
+      const headers = keyed("reused")
       const json = { name: fresh("first"), color: "#123456" }
       const { headers: { location } } = await call("POST", "/api/v1/tags", { headers, json })
       isProblem(await call("POST", "/api/v1/tags", { headers, json: { ...json, color: "#654321" } }), 409)
@@ -108,7 +110,7 @@ describe("preconditions", () => {
     })
 
     it("takes the order of the fields for no difference", async () => {
-      const headers = { "idempotency-key": fresh("order").replaceAll(" ", "-") }
+      const headers = keyed("order")
       const name = fresh("ordered")
       const first = await call("POST", "/api/v1/tags", { headers, body: `{"name":"${name}","color":"#123456"}` })
       const again = await call("POST", "/api/v1/tags", { headers, body: `{ "color": "#123456", "name": "${name}" }` })
@@ -117,7 +119,7 @@ describe("preconditions", () => {
     })
 
     it("creates one entity when ten ask at once under one key", async () => {
-      const said = { headers: { "idempotency-key": fresh("parallel").replaceAll(" ", "-") }, json: { name: fresh("ten") } }
+      const said = { headers: keyed("parallel"), json: { name: fresh("ten") } }
       const answers = await Promise.all(Array.from({ length: 10 }, () => call("POST", "/api/v1/libraries", said)))
       for (const answer of answers) {
         assert.strictEqual(answer.status, 201, answer.text)
@@ -133,7 +135,7 @@ describe("preconditions", () => {
     it("does not remember what failed", async () => {
       const name = fresh("taken")
       const tag = await newTag(call, name)
-      const said = { headers: { "idempotency-key": fresh("failed").replaceAll(" ", "-") }, json: { name, color: "#123456" } }
+      const said = { headers: keyed("failed"), json: { name, color: "#123456" } }
       isProblem(await call("POST", "/api/v1/tags", said), 409)
       await call("DELETE", `/api/v1/tags/${tag["id"]}`)
       assert.strictEqual((await call("POST", "/api/v1/tags", said)).status, 201)
