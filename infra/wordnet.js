@@ -14,6 +14,7 @@ import { parseArgs } from "node:util"
  */
 
 /** The lexicographer files by their standard numbers (wninput, lexnames); the names are part of WordNet. */
+// dprint-ignore
 const lexicographerFiles = [
   "adj.all", "adj.pert", "adv.all", "noun.Tops", "noun.act", "noun.animal", "noun.artifact", "noun.attribute",
   "noun.body", "noun.cognition", "noun.communication", "noun.event", "noun.feeling", "noun.food", "noun.group",
@@ -29,7 +30,8 @@ const linesKnown = 117_791
 const progressEvery = 10_000
 
 /**
- * `offset lex_filenum ss_type w_cnt (word lex_id)… p_cnt pointers… | gloss`; the licence's lines begin with a space.
+ * A line is `offset lex_filenum ss_type w_cnt (word lex_id)… p_cnt pointers… | gloss`.
+ * The licence's lines begin with a space.
  * @param {string} text
  * @returns {Line | undefined}
  */
@@ -79,7 +81,9 @@ const write = async (folder, file, limit) => {
     for await (const line of synsets(folder)) {
       if (count === limit) break
       count++
-      if (!output.write(`${JSON.stringify(line)}\n`)) await new Promise((go) => output.once("drain", () => go(undefined)))
+      if (!output.write(`${JSON.stringify(line)}\n`)) {
+        await new Promise((go) => output.once("drain", () => go(undefined)))
+      }
       if (count % progressEvery === 0) tell(count, Math.min(limit, linesKnown))
     }
     output.end()

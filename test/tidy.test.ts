@@ -114,9 +114,10 @@ describe("functions", () => {
     assert.deepStrictEqual(ownLines(text), [{ line: 4, lines: 3 }, { line: 3, lines: 4 }])
   })
 
+  // In a test file a function may be a list of tests; there the file's limit is enough.
   it("have at most 70 lines of their own", () => {
     none(
-      modules.flatMap(({ path, text }) =>
+      modules.filter(({ path }) => !path.startsWith("test/")).flatMap(({ path, text }) =>
         ownLines(text).filter(({ lines }) => lines > 70).map(({ line, lines }) => `${path}:${line}: ${lines} lines`)
       )
     )

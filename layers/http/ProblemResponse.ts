@@ -1,6 +1,7 @@
 /** Every error leaves as `application/problem+json` with the ids that lead to its log lines and its trace. */
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
+import type { FieldError } from "../../src/api/Problems.ts"
 
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
@@ -23,12 +24,16 @@ const contentType = "application/problem+json"
 /** Seconds; a database that restarts is back by then. */
 const retryAfter = "2"
 
-export const problemResponse = (status: number, detail: string, headers: Record<string, string> = {}) =>
-  HttpServerResponse.jsonUnsafe({ type: "about:blank", status, title: titles[status] ?? "Error", detail }, {
-    status,
-    contentType,
-    headers
-  })
+export const problemResponse = (
+  status: number,
+  detail: string,
+  headers: Record<string, string> = {},
+  errors?: ReadonlyArray<FieldError>
+) =>
+  HttpServerResponse.jsonUnsafe(
+    { type: "about:blank", status, title: titles[status] ?? "Error", detail, ...(errors === undefined ? {} : { errors }) },
+    { status, contentType, headers }
+  )
 
 const decoder = new TextDecoder()
 
@@ -52,7 +57,8 @@ export const withRequest = (
   traceId: string | undefined
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   Effect.sync(() => {
-    if (response.status < 400) return response
+    // A probe that fails says why in a shape of its own.
+    if (response.status < 400 || response.headers["content-type"] === "application/json") return response
     const body = { ...bodyOf(response), request_id: requestId, ...(traceId === undefined ? {} : { trace_id: traceId }) }
     const allow = response.headers["allow"]
     return HttpServerResponse.jsonUnsafe(body, {
@@ -60,6 +66,8 @@ export const withRequest = (
       contentType,
       headers: {
         ...(allow === undefined ? {} : { allow }),
+        // What is left of the body is not read, so nothing else can follow on this connection.
+        ...(response.status === 413 ? { connection: "close" } : {}),
         ...(response.status === 503 ? { "retry-after": retryAfter } : {})
       }
     })

@@ -3,6 +3,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ByteSize, Duration, Effect, Layer } from "effect"
 import { HttpEffect, HttpIncomingMessage, HttpMiddleware, HttpRouter, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
+import { answerUnreadable } from "./Unreadable.ts"
 
 /** Contract §3: larger bodies are refused before they are parsed. */
 const bodyMax = ByteSize.kibibytes(256)
@@ -29,6 +30,7 @@ export const serve = <E, R, E2, R2>(
     maxHeaderSize: 16_384
   })
   server.maxConnections = 10_000
+  answerUnreadable(server)
   const closeWhileDraining = HttpRouter.middleware(
     (httpEffect) =>
       Effect.andThen(

@@ -1,5 +1,5 @@
 /** Entities in PostgreSQL: one table per kind, a column per field. */
-import { Effect, Layer, Schema } from "effect"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { EntityNotFound, LibraryNotEmpty, NameTaken, ReferenceMissing } from "../../src/catalog/CatalogErrors.ts"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
@@ -7,20 +7,30 @@ import { Block, EntityId, type EntityKind, type EntityOf, type FieldsOf, Library
 import { toPage } from "../../src/domain/Paging.ts"
 import { jsons, texts, uuids } from "./Parameters.ts"
 import { constraintOf, orUnavailable } from "./PostgresErrors.ts"
+import { provenByFirst } from "./Rows.ts"
 import { statement } from "./Statement.ts"
 
 const tables = { tag: "tags", library: "libraries", block: "blocks" } as const
 
 const stamps = { created_at: Schema.DateTimeUtcFromDate, updated_at: Schema.DateTimeUtcFromDate }
-const rows = {
-  tag: Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...Tag.fields, ...stamps }))),
-  library: Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...Library.fields, ...stamps }))),
-  block: Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...Block.fields, ...stamps })))
+const proven = {
+  tag: provenByFirst(Schema.Struct({ ...Tag.fields, ...stamps })),
+  library: provenByFirst(Schema.Struct({ ...Library.fields, ...stamps })),
+  block: provenByFirst(Schema.Struct({ ...Block.fields, ...stamps }))
+}
+
+interface Stamped {
+  readonly created_at: Date
+  readonly updated_at: Date
 }
 
 /** A row that does not fit is a bug of ours, so decoding throws. */
 const decode = <K extends EntityKind>(kind: K, found: ReadonlyArray<unknown>) =>
-  rows[kind](found) as unknown as ReadonlyArray<EntityOf[K]>
+  (proven[kind](found) as ReadonlyArray<Stamped>).map((row) => ({
+    ...row,
+    created_at: DateTime.fromDateUnsafe(row.created_at),
+    updated_at: DateTime.fromDateUnsafe(row.updated_at)
+  })) as unknown as ReadonlyArray<EntityOf[K]>
 
 /** The type of every column that a bulk insert fills, for `unnest`; tag_ids go as JSON since arrays do not nest there. */
 const inserted = {

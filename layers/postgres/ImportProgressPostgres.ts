@@ -4,7 +4,14 @@ import { Effect, Layer, Schedule, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import type { Standing } from "../../src/import/ImportBatch.ts"
-import { ImportMoved, ImportProgress, type ImportRecord, ImportRunning } from "../../src/import/ImportProgress.ts"
+import {
+  ImportMoved,
+  ImportProgress,
+  type ImportRecord,
+  ImportRunning,
+  ValueRefused
+} from "../../src/import/ImportProgress.ts"
+import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { orUnavailable, sqlState } from "./PostgresErrors.ts"
 import { silent } from "./Statement.ts"
 
@@ -35,11 +42,16 @@ const patience = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10
 /** 22xxx: the value is not one of its type; 23xxx: a constraint forbids it; 54xxx: it is too large for its place. */
 const refusal = /^(22|23|54)/
 
-const refusalOf = (defect: unknown): string | undefined => {
-  if (!SqlError.isSqlError(defect)) return undefined
+const explained = (defect: unknown): Effect.Effect<never, ValueRefused | StoreUnavailable> => {
+  if (defect instanceof StoreUnavailable) return Effect.fail(defect)
+  if (!SqlError.isSqlError(defect)) return Effect.die(defect)
   const state = sqlState(defect) ?? ""
   const { cause } = defect.reason
-  return refusal.test(state) ? `the database refused it: ${cause instanceof Error ? cause.message : state}` : undefined
+  return refusal.test(state)
+    ? Effect.fail(
+      new ValueRefused({ reason: `the database refused it: ${cause instanceof Error ? cause.message : state}` })
+    )
+    : orUnavailable(Effect.fail(defect))
 }
 
 const make = Effect.gen(function*() {
@@ -57,9 +69,7 @@ const make = Effect.gen(function*() {
       const got = (rows[0] as { readonly got?: boolean } | undefined)?.got
       if (got !== true) return yield* new ImportRunning({ sha256 })
     }).pipe(Effect.retry({ schedule: patience, while: (error) => error._tag === "ImportRunning" }))
-    yield* Effect.addFinalizer(() =>
-      Effect.ignore(session.execute("select pg_advisory_unlock_all()", [], undefined))
-    )
+    yield* Effect.addFinalizer(() => Effect.ignore(session.execute("select pg_advisory_unlock_all()", [], undefined)))
   })
 
   const find = (sha256: string) =>
@@ -84,7 +94,7 @@ const make = Effect.gen(function*() {
         imported = ${to.imported}::float8, rejected = ${to.rejected}::float8, blank = ${to.blank}::float8,
         updated_at = clock_timestamp()
       where sha256 = ${sha256} and next_line = ${from.nextLine}::float8 and finished_at is null returning sha256`
-    if (moved.length === 0) yield* new ImportMoved({ sha256 })
+    if (moved.length === 0) return yield* new ImportMoved({ sha256 })
   })
 
   const libraryNamed = Effect.fnUntraced(function*(name: string) {
@@ -103,7 +113,7 @@ const make = Effect.gen(function*() {
       sql`update imports set finished_at = clock_timestamp(), updated_at = clock_timestamp() where sha256 = ${sha256}`
         .pipe(silent, orUnavailable, Effect.asVoid),
     libraryNamed: (name) => libraryNamed(name).pipe(silent, orUnavailable),
-    refusalOf
+    explained
   })
 })
 

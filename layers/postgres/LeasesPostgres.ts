@@ -10,6 +10,7 @@ import { hotTable, micros, said } from "./OutboxTables.ts"
 import { bigints, floats, texts } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { reclaimed } from "./Reclaim.ts"
+import { provenByFirst } from "./Rows.ts"
 import { measured, silent } from "./Statement.ts"
 
 const ClaimedRow = Schema.Struct({
@@ -31,12 +32,12 @@ const ClaimedRow = Schema.Struct({
   changes: Schema.NullOr(Schema.Array(FieldChange)),
   reclaimed: Schema.Boolean
 })
-const decodeRows = Schema.decodeUnknownSync(Schema.Array(ClaimedRow))
+const asRows = provenByFirst(ClaimedRow)
 
-const toDelivery = (row: typeof ClaimedRow.Type): Delivery => ({
+const toDelivery = (row: typeof ClaimedRow.Encoded): Delivery => ({
   id: Number(row.id),
   kind: row.entity_type,
-  entityId: row.entity_id,
+  entityId: row.entity_id as EntityId,
   version: row.entity_version,
   op: row.op,
   attempt: row.attempts,
@@ -45,7 +46,7 @@ const toDelivery = (row: typeof ClaimedRow.Type): Delivery => ({
   createdAt: row.created_at,
   trace: row.traceparent === null ? null : { traceparent: row.traceparent, tracestate: row.tracestate },
   requestId: row.request_id,
-  libraryId: row.library_id,
+  libraryId: row.library_id as EntityId | null,
   actor: row.actor,
   fields: row.changes ?? [],
   reclaimed: row.reclaimed
@@ -85,7 +86,7 @@ const make = Effect.gen(function*() {
       where id = any(array(select id from (select id from due union all select id from ready) as next
         limit ${options.limit}))
       returning ${sql.literal(returned)}`)
-    const found = decodeRows(rows)
+    const found = asRows(rows)
     return {
       projection,
       token,

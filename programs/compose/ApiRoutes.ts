@@ -10,6 +10,7 @@ import * as PageRoutes from "../../layers/http/PageRoutes.ts"
 import * as ReadHandlers from "../../layers/http/ReadHandlers.ts"
 import { apiRoutes, routeTable } from "../../layers/http/RouteTable.ts"
 import { serve } from "../../layers/http/Serve.ts"
+import * as Utf8Bodies from "../../layers/http/Utf8Bodies.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import * as RequestSchema from "../../src/api/RequestSchema.ts"
@@ -20,7 +21,7 @@ const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRout
 
 const api = HttpApiBuilder.layer(WordloomApi, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide([EntityHandlers.layer, ReadHandlers.layer]),
-  Layer.provide(RequestSchema.layer)
+  Layer.provide([RequestSchema.layer, Utf8Bodies.layer])
 )
 
 const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, MetricsRoute.layer, PageRoutes.layer)

@@ -28,11 +28,13 @@ const addressed = Effect.gen(function*() {
 })
 
 const reached = (address: PostgresClient.Address, name: string) =>
-  Layer.unwrap(Effect.map(Settings, ({ databasePool }) =>
-    Layer.effectDiscard(Effect.flatMap(SqlClient.SqlClient, (sql) =>
-      sql`select 1`.pipe(Effect.withTracerEnabled(false), Effect.mapError(refused(address))))).pipe(
-      Layer.provideMerge(PostgresClient.layer(address, { name, pool: databasePool }))
-    )))
+  Layer.unwrap(
+    Effect.map(Settings, ({ databasePool }) =>
+      Layer.effectDiscard(Effect.flatMap(SqlClient.SqlClient, (sql) =>
+        sql`select 1`.pipe(Effect.withTracerEnabled(false), Effect.mapError(refused(address))))).pipe(
+          Layer.provideMerge(PostgresClient.layer(address, { name, pool: databasePool }))
+        ))
+  )
 
 const migrated = (address: PostgresClient.Address) =>
   Layer.effectDiscard(
@@ -52,8 +54,7 @@ const migrated = (address: PostgresClient.Address) =>
 
 /** `name` is what `pg_stat_activity` shows. */
 export const layer = (name: string) =>
-  Layer.unwrap(Effect.map(addressed, (address) =>
-    migrated(address).pipe(Layer.provideMerge(reached(address, name)))))
+  Layer.unwrap(Effect.map(addressed, (address) => migrated(address).pipe(Layer.provideMerge(reached(address, name)))))
 
 /** As `layer`, with the schema as it is. */
 export const layerAsIs = (name: string) => Layer.unwrap(Effect.map(addressed, (address) => reached(address, name)))

@@ -15,8 +15,9 @@ import * as Option from "effect/Option"
 import manifest from "../../package.json" with { type: "json" }
 import { exitCodeOf, messageOf } from "./commands/ExitCode.ts"
 
-const later = <Input, E>(load: () => Promise<{ readonly run: (input: Input) => Effect.Effect<void, E> }>) =>
-(input: Input) => Effect.flatMap(Effect.promise(load), ({ run }) => run(input))
+const later =
+  <Input, E>(load: () => Promise<{ readonly run: (input: Input) => Effect.Effect<void, E> }>) => (input: Input) =>
+    Effect.flatMap(Effect.promise(load), ({ run }) => run(input))
 
 /** A flag that may be left out is `undefined` then. */
 const maybe = <A>(flag: Flag.Flag<A>) => Flag.map(Flag.optional(flag), Option.getOrUndefined)
@@ -34,7 +35,7 @@ const migrate = Command.make("migrate", { json }, later(() => import("./commands
 )
 
 const config = Command.make("config", { json }, later(() => import("./commands/Config.ts"))).pipe(
-  Command.withDescription("Print every setting: its value, where that came from and what it means. Connects to nothing.")
+  Command.withDescription("Print every setting: its value, its source and its meaning. Connects to nothing.")
 )
 
 const importing = Command.make("import", {
@@ -53,20 +54,25 @@ const importing = Command.make("import", {
   Command.withShortDescription("Import blocks from a file")
 )
 
-const stats = Command.make("stats", { json }, later(async () => ({ run: (await import("./commands/Outbox.ts")).stats })))
+const outboxCommand = <const Name extends "stats" | "list" | "replay">(name: Name) =>
+  import("./commands/Outbox.ts").then((commands) => ({ run: commands[name] }))
+
+const stats = Command.make("stats", { json }, later(() => outboxCommand("stats")))
   .pipe(Command.withDescription("How many rows wait, are worked on, are done and are dead; how long they wait."))
 
 const list = Command.make("list", {
   projection: maybe(projection),
-  status: maybe(Flag.Literals("status", ["pending", "processing", "done", "dead"]).pipe(
-    Flag.withDescription("Only rows in this state")
-  )),
+  status: maybe(
+    Flag.Literals("status", ["pending", "processing", "done", "dead"]).pipe(
+      Flag.withDescription("Only rows in this state")
+    )
+  ),
   entityId: text("entity-id", "UUID", "Only rows of this tag, library or block"),
   traceId: text("trace-id", "HEX", "Only rows of this trace"),
   limit: Flag.Int("limit").pipe(Flag.withDefault(20), Flag.withDescription("How many rows, 1 to 100")),
   cursor: text("cursor", "CURSOR", "Go on after an earlier page"),
   json
-}, later(async () => ({ run: (await import("./commands/Outbox.ts")).list }))).pipe(
+}, later(() => outboxCommand("list"))).pipe(
   Command.withDescription("Outbox rows, newest first.")
 )
 
@@ -78,7 +84,7 @@ const replay = Command.make("replay", {
   before: text("before", "TIME", "Only rows written before this time"),
   id: maybe(Flag.Int("id").pipe(Flag.withDescription("Only this row"))),
   json
-}, later(async () => ({ run: (await import("./commands/Outbox.ts")).replay }))).pipe(
+}, later(() => outboxCommand("replay"))).pipe(
   Command.withDescription("Make finished rows due again. What was recorded of their attempts stays.")
 )
 

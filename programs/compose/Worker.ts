@@ -4,10 +4,16 @@ import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
 import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
 import { serve } from "../../layers/http/Serve.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
+import { setFlagsFromString } from "node:v8"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
 import * as Workers from "./Workers.ts"
+
+// Batches live just long enough to outlive a young collection; a young space that does not grow keeps a worker that
+// drains a backlog of 235,000 rows at 270 MB instead of 380 MB, for a fifth more CPU time of its own.
+setFlagsFromString("--semi-space-growth-factor=1")
+setFlagsFromString("--heap-growing-percent=50")
 
 const probes = Layer.unwrap(Effect.map(Settings, ({ httpHost, shutdownGrace, workerHttpPort, workerMetricsPort }) =>
   Layer.mergeAll(

@@ -1,5 +1,5 @@
 /** The routes that only look: search, chronicle and outbox; and the one that makes outbox rows due again. */
-import { Schema } from "effect"
+import { DateTime, Option, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { ChronicleEntry } from "../chronicle/Chronicle.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
@@ -41,9 +41,18 @@ export const ChronicleApi = HttpApiGroup.make("chronicle").add(
 )
 
 const Replayed = Schema.Struct({ replayed: Schema.Int }).pipe(HttpApiSchema.status(202))
-const Instant = Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/, {
-  message: "must be a time such as 2026-01-31T12:00:00Z"
-}))
+/** JavaScript takes the 30th of February for the 2nd of March; PostgreSQL refuses it, and years and offsets beyond these. */
+const onCalendar = (value: string) => {
+  const day = value.slice(0, 10)
+  const isDay = Option.exists(DateTime.make(day), (at) => DateTime.formatIsoDateUtc(at) === day)
+  return isDay && Option.isSome(DateTime.make(value))
+}
+const instant = /^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/
+const instantAllowed = "must be a time such as 2026-01-31T12:00:00Z"
+const Instant = Schema.String.check(
+  Schema.isPattern(instant, { message: instantAllowed }),
+  Schema.makeFilter((value) => !instant.test(value) || onCalendar(value) ? undefined : instantAllowed)
+)
 
 export const OutboxApi = HttpApiGroup.make("outbox").add(
   HttpApiEndpoint.get("stats", "/stats", {

@@ -1,6 +1,7 @@
 /** Turns a request that does not fit the contract into a 400 that names each field and what is allowed. */
 import { Effect, SchemaIssue } from "effect"
 import { type HttpApiError, HttpApiMiddleware } from "effect/http-api"
+import { excerpt } from "../domain/Text.ts"
 import { BadRequest } from "./Problems.ts"
 
 export class RequestSchema extends HttpApiMiddleware.Service<RequestSchema>()("wordloom/api/RequestSchema", {
@@ -9,6 +10,8 @@ export class RequestSchema extends HttpApiMiddleware.Service<RequestSchema>()("w
 
 /** More would not help whoever reads them. */
 const errorsMax = 20
+/** A field's name may be the caller's own, as long as a body can be. */
+const pathMax = 200
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -22,11 +25,11 @@ const clearer: Readonly<Record<string, string>> = {
 
 const problemOf = (error: HttpApiError.HttpApiSchemaError) => {
   const errors = format(error.cause.issue).issues.slice(0, errorsMax).map(({ message, path = [] }) => ({
-    path: path.map(segment).join(".") || (error.kind === "Payload" ? "body" : error.kind.toLowerCase()),
-    message: clearer[message] ?? message
+    path: excerpt(path.map(segment).join("."), pathMax) || (error.kind === "Payload" ? "body" : error.kind.toLowerCase()),
+    message: excerpt(clearer[message] ?? message, pathMax)
   }))
-  const detail = errors.map(({ message, path }) => `${path}: ${message}`).join("; ").slice(0, 500)
-  return new BadRequest({ detail, errors })
+  const detail = errors.map(({ message, path }) => `${path}: ${message}`).join("; ")
+  return new BadRequest({ detail: excerpt(detail, 500), errors })
 }
 
 export const layer = HttpApiMiddleware.layerSchemaErrorTransform(RequestSchema, (error) =>

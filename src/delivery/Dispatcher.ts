@@ -24,13 +24,20 @@ const sameForAll = (batch: Batch, outcome: Outcome): Delivered => ({
   calls: []
 })
 
+const transient = (errorType: string, detail: string): Outcome => ({
+  _tag: "Failed",
+  failure: { class: "transient", errorType, detail }
+})
+
 /** A defect may be mended by the next deploy, so it is tried again like any other failure. */
 const afterExit = (batch: Batch, exit: Exit.Exit<Delivered>): Delivered => {
   if (Exit.isSuccess(exit)) return exit.value
   if (Cause.hasInterruptsOnly(exit.cause)) return sameForAll(batch, { _tag: "Interrupted" })
-  const failure = { class: "transient", errorType: "internal", detail: "an unexpected error; see the log" } as const
-  return sameForAll(batch, { _tag: "Failed", failure })
+  return sameForAll(batch, transient("internal", "an unexpected error; see the log"))
 }
+
+/** Its heartbeat would keep a delivery that hangs from ever being tried again. */
+const deliveryMax = (leaseFor: Duration.Duration) => Duration.max(Duration.minutes(5), Duration.times(leaseFor, 10))
 
 const count = Effect.fnUntraced(function*(projection: Projection, rows: ReadonlyArray<RowFacts>) {
   const add = <A extends Metric.Counter<number>>(metric: A, labels: Record<string, string>, by: number) =>
@@ -51,12 +58,16 @@ const count = Effect.fnUntraced(function*(projection: Projection, rows: Readonly
 
 const observeTimes = Effect.fnUntraced(function*(facts: BatchFacts, rows: ReadonlyArray<RowFacts>) {
   const { projection } = facts.batch
+  const context = yield* Effect.context<never>()
   const lag = Metric.withAttributes(Metrics.lag, { projection })
   const wait = Metric.withAttributes(Metrics.wait, { projection })
   const endedAt = Number((facts.endedAt - facts.offset) / 1_000n)
+  // An effect per row would cost a batch more than its settlement.
   for (const { delivery, held, settlement } of rows) {
-    yield* Metric.update(wait, Math.max(0, (facts.batch.claimedAt - delivery.readyAt) / 1e6))
-    if (held && settlement._tag === "Done") yield* Metric.update(lag, Math.max(0, (endedAt - delivery.createdAt) / 1e6))
+    wait.updateUnsafe(Math.max(0, (facts.batch.claimedAt - delivery.readyAt) / 1e6), context)
+    if (held && settlement._tag === "Done") {
+      lag.updateUnsafe(Math.max(0, (endedAt - delivery.createdAt) / 1e6), context)
+    }
   }
 })
 
@@ -71,16 +82,17 @@ const logRow = (projection: Projection, row: RowFacts) => {
     outcome: outcomeOf(row),
     ...(outcome._tag === "Failed" ? { error_type: outcome.failure.errorType, error: outcome.failure.detail } : {})
   }
-  return !row.held || row.settlement._tag === "Dead"
-    ? Effect.logError("a change was not delivered", fields)
-    : row.settlement._tag === "Retry"
+  return row.held && row.settlement._tag === "Retry"
     ? Effect.logWarning("a change is tried again", fields)
-    : Effect.logDebug("a change was delivered", fields)
+    : Effect.logError("a change was not delivered", fields)
 }
+
+const isQuiet = ({ held, settlement }: RowFacts) =>
+  held && (settlement._tag === "Done" || settlement._tag === "Release")
 
 /** Under the request's trace and id, so that a log search for either finds the worker's line too. */
 const logRows = (projection: Projection, rows: ReadonlyArray<RowFacts>, spans: ReadonlyMap<number, Tracer.Span>) =>
-  Effect.forEach(rows, (row) => {
+  Effect.forEach(rows.filter((row) => !isQuiet(row)), (row) => {
     const span = spans.get(row.delivery.id)
     const line = logRow(projection, row).pipe(
       Effect.provideService(CurrentRequest, { requestId: row.delivery.requestId, actor: row.delivery.actor })
@@ -112,14 +124,18 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             Effect.tapCause((cause) =>
               Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a delivery broke", cause)
             ),
+            Effect.timeoutOrElse({
+              duration: deliveryMax(policy.leaseFor),
+              orElse: () => Effect.succeed(sameForAll(batch, transient("timeout", "the delivery did not end")))
+            }),
             Effect.raceFirst(heartbeat(batch))
           )
 
         const decideAll = Effect.fnUntraced(function*(batch: Batch, { outcomes }: Delivered) {
           const rows: Array<{ delivery: Delivery; outcome: Outcome; settlement: Settlement }> = []
           for (const delivery of batch.deliveries) {
-            const outcome = outcomes.get(delivery.id) ?? { _tag: "Interrupted" }
-            const settlement = decide(delivery, outcome, policy, yield* Random.next)
+            const outcome = outcomes.get(delivery.id) ?? transient("internal", "nothing was said of it")
+            const settlement = decide(delivery, outcome, policy, outcome._tag === "Failed" ? yield* Random.next : 0)
             rows.push({ delivery, outcome, settlement })
           }
           return rows

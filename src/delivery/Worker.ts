@@ -83,9 +83,8 @@ const inLoopSpan = <A>(batch: Batch, times: ClaimTimes, work: Effect.Effect<A>) 
     claim.attribute("reclaimed", reclaimed)
     claim.attribute("messaging.operation.type", "receive")
     claim.end(times.endedAt, Exit.void)
-    const exit = yield* Effect.exit(Effect.withParentSpan(work, loop))
-    loop.end(yield* Clock.currentTimeNanos, Exit.asVoid(exit))
-    return yield* exit
+    return yield* Effect.onExit(Effect.withParentSpan(work, loop), (exit) =>
+      Effect.map(Clock.currentTimeNanos, (now) => loop.end(now, Exit.asVoid(exit))))
   })
 
 /** Frees what dead workers held, and tells of the attempts that were lost. */
@@ -97,6 +96,9 @@ export const reclaimOnce = Effect.fnUntraced(function*(options: WorkerOptions) {
   const now = yield* Clock.currentTimeNanos
   yield* tellLost(projection, lost, now - BigInt(Math.round(lost[0]!.lostAt)) * 1_000n)
   yield* Metric.update(Metric.withAttributes(Metrics.reclaims, { projection }), lost.length)
+  const buried = lost.filter(({ dead }) => dead).length
+  const labels = { projection, error_type: "lease_expired" }
+  if (buried > 0) yield* Metric.update(Metric.withAttributes(Metrics.deadRows, labels), buried)
   yield* Effect.logWarning("rows were taken back from a worker that never settled them", {
     projection,
     rows: lost.length,

@@ -1,5 +1,5 @@
 /** Commits one batch after another: its blocks, and how far the import is, in one transaction. */
-import { Effect, Schedule, Schema } from "effect"
+import { Effect } from "effect"
 import { Catalog } from "../catalog/Catalog.ts"
 import type { FieldsOf } from "../domain/Entity.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
@@ -7,16 +7,9 @@ import { Transaction } from "../outbox/Transaction.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import { after, type Batch, blocksOf, type Reject, rejectsOf, type Standing } from "./ImportBatch.ts"
 import { type ImportLine, rejected } from "./ImportLine.ts"
-import { type ImportMoved, ImportProgress, type ImportRecord } from "./ImportProgress.ts"
+import { type ImportMoved, ImportProgress, type ImportRecord, ValueRefused } from "./ImportProgress.ts"
 import * as NameIds from "./NameIds.ts"
-
-/** The store would not take a value of this batch; nothing of it was written. */
-class BatchRefused extends Schema.TaggedError<BatchRefused>("wordloom/import/BatchRefused")("BatchRefused", {
-  reason: Schema.String
-}) {}
-
-/** A database that restarts, or a row that is locked: about ten seconds in all. */
-const patience = Schedule.max([Schedule.exponential("300 millis"), Schedule.recurs(5)])
+import { patiently } from "./Patience.ts"
 
 export type OnReject<E> = (rejects: ReadonlyArray<Reject>) => Effect.Effect<void, E>
 
@@ -45,7 +38,7 @@ export const make = Effect.gen(function*() {
     }))
   })
 
-  const refused = (error: { readonly message: string }) => Effect.fail(new BatchRefused({ reason: error.message }))
+  const refused = ({ message }: { readonly message: string }) => Effect.fail(new ValueRefused({ reason: message }))
 
   const write = (record: ImportRecord, from: Standing, to: Standing, batch: Batch) =>
     commit(record, from, to, batch).pipe(
@@ -53,15 +46,17 @@ export const make = Effect.gen(function*() {
       Effect.tapErrorTag("ReferenceMissing", () => names.forget),
       Effect.retry({ times: 1, while: ({ _tag }) => _tag === "ReferenceMissing" }),
       Effect.catchTags({ ReferenceMissing: refused, NameTaken: refused }),
-      Effect.catchDefect((defect) => {
-        const reason = progress.refusalOf(defect)
-        return reason === undefined ? Effect.die(defect) : refused({ message: reason })
-      }),
-      Effect.retry({ schedule: patience, while: ({ _tag }) => _tag === "StoreUnavailable" }),
+      Effect.catchDefect(progress.explained),
       // Of a commit whose answer was lost only the record can say whether it went through.
-      Effect.catchTag("ImportMoved", (moved) =>
-        Effect.flatMap(progress.find(record.sha256), (found) =>
-          found?.standing.nextLine === to.nextLine ? Effect.void : Effect.fail(moved)))
+      Effect.catchTag(
+        "ImportMoved",
+        (moved) =>
+          Effect.flatMap(
+            progress.find(record.sha256),
+            (found) => found?.standing.nextLine === to.nextLine ? Effect.void : Effect.fail(moved)
+          )
+      ),
+      patiently
     )
 
   /** Halves a batch that is refused until only the line that is to blame stands alone. */
@@ -74,7 +69,7 @@ export const make = Effect.gen(function*() {
     const to = after(from, batch)
     return write(record, from, to, batch).pipe(
       Effect.as(to),
-      Effect.catchTag("BatchRefused", ({ reason }) =>
+      Effect.catchTag("ValueRefused", ({ reason }) =>
         Effect.gen(function*() {
           if (batch.length === 1) {
             const known: Batch = [{ ...batch[0]!, reading: rejected(reason) }]

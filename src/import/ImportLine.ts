@@ -32,12 +32,16 @@ const clearer: Readonly<Record<string, string>> = {
   "Missing key": "is required"
 }
 
-const segment = (part: PropertyKey | { readonly key: PropertyKey }) => String(typeof part === "object" ? part.key : part)
+const segment = (part: PropertyKey | { readonly key: PropertyKey }) =>
+  String(typeof part === "object" ? part.key : part)
 
 /** What stands in a file must not move the cursor of a terminal, nor begin a line of its own. */
 const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
 
-export const rejected = (reason: string): Reading => ({ _tag: "Rejected", reason: excerpt(printable(reason), reasonMax) })
+export const rejected = (reason: string): Reading => ({
+  _tag: "Rejected",
+  reason: excerpt(printable(reason), reasonMax)
+})
 
 // A byte order mark inside the text is a mistake of that line; only a file may begin with one.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })

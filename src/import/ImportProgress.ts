@@ -32,6 +32,15 @@ export class ImportMoved extends Schema.TaggedError<ImportMoved>("wordloom/impor
   }
 }
 
+/** The store would not take a value that was written to it; nothing of its transaction remains. */
+export class ValueRefused extends Schema.TaggedError<ValueRefused>("wordloom/import/ValueRefused")("ValueRefused", {
+  reason: Schema.String
+}) {
+  override get message() {
+    return this.reason
+  }
+}
+
 export class ImportProgress extends Context.Service<ImportProgress, {
   /** Until the scope closes, or this process dies, no other process holds the same file. */
   readonly hold: (sha256: string) => Effect.Effect<void, ImportRunning | StoreUnavailable, Scope.Scope>
@@ -40,10 +49,17 @@ export class ImportProgress extends Context.Service<ImportProgress, {
   /** From the first line; what was remembered of an earlier import of the file is replaced. */
   readonly begin: (sha256: string, library: string) => Effect.Effect<ImportRecord, StoreUnavailable>
   /** Must run inside `Transaction.run`, with the blocks that lie between the two. */
-  readonly advance: (sha256: string, from: Standing, to: Standing) => Effect.Effect<void, ImportMoved | StoreUnavailable>
+  readonly advance: (
+    sha256: string,
+    from: Standing,
+    to: Standing
+  ) => Effect.Effect<void, ImportMoved | StoreUnavailable>
   readonly finish: (sha256: string) => Effect.Effect<void, StoreUnavailable>
   /** The oldest library of that name. Inside `Transaction.run`: no other import makes one of this name meanwhile. */
   readonly libraryNamed: (name: string) => Effect.Effect<EntityId | undefined, StoreUnavailable>
-  /** In the store's words, why it refused a value that was given to it; `undefined` if that is not what happened. */
-  readonly refusalOf: (defect: unknown) => string | undefined
+  /**
+   * What a transaction died of, as far as it is the store's doing. A rule of the store that the product does not know
+   * of is a defect to everyone else, and so is a connection that breaks between a write and its end.
+   */
+  readonly explained: (defect: unknown) => Effect.Effect<never, ValueRefused | StoreUnavailable>
 }>()("wordloom/import/ImportProgress") {}

@@ -4,6 +4,7 @@ import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import * as BatchWriter from "./BatchWriter.ts"
 import { type Batch, makeBatches, type Standing } from "./ImportBatch.ts"
 import { type ImportMoved, ImportProgress, type ImportRecord, type ImportRunning } from "./ImportProgress.ts"
+import { patiently } from "./Patience.ts"
 
 /** The file could not be read to its end, or is not what it was when the import began. */
 export class SourceBroken extends Schema.TaggedError<SourceBroken>("wordloom/import/SourceBroken")("SourceBroken", {
@@ -22,7 +23,7 @@ export class LibraryDiffers extends Schema.TaggedError<LibraryDiffers>("wordloom
   override get message() {
     const begun = JSON.stringify(this.begunWith)
     return this.finished
-      ? `this file was imported with library ${begun} already: --again imports it anew, with ${JSON.stringify(this.asked)}`
+      ? `this file was imported with library ${begun} already: --again imports it with ${JSON.stringify(this.asked)}`
       : `this file's import was begun with library ${begun} and can only go on with that`
   }
 }
@@ -59,7 +60,7 @@ type Failed = ImportRunning | ImportMoved | LibraryDiffers | SourceBroken | Stor
 /** So many batches are read ahead while one is being written. */
 const ahead = 2
 
-/** The end is an element of its own: `onHalt` also runs when a read fails, and would take half a line for a whole one. */
+/** The end is an element of its own: `onHalt` also runs when a read fails, and would take half a line for a whole. */
 const end = Symbol("wordloom/import/end")
 
 const batches = (source: ImportSource, from: Standing): Stream.Stream<Batch, SourceBroken> =>
@@ -96,7 +97,7 @@ export class Imports extends Context.Service<Imports, {
         run: (source, options) =>
           Effect.scoped(Effect.gen(function*() {
             yield* progress.hold(source.sha256)
-            const record = yield* begin(source, options.again)
+            const record = yield* patiently(begin(source, options.again))
             const from = record.standing
             if (record.finishedAt !== null) return { before: true, record, from, to: from }
             yield* options.onBegin(record)
@@ -106,7 +107,7 @@ export class Imports extends Context.Service<Imports, {
                 standing = yield* write(record, standing, batch, options.onReject)
                 yield* options.onMove(standing)
               }))
-            yield* progress.finish(source.sha256)
+            yield* patiently(progress.finish(source.sha256))
             return { before: false, record, from, to: standing }
           }))
       })

@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { EntityStore } from "../catalog/EntityStore.ts"
 import { type Delivered, Destination } from "../delivery/Destination.ts"
 import type { Failure } from "../delivery/Failure.ts"
+import type { Outcome } from "../delivery/Settlement.ts"
 import type { EntityId, EntityKind } from "../domain/Entity.ts"
 import type { Delivery } from "../outbox/Leases.ts"
 import { documentOf, type IndexWrite } from "./SearchDocument.ts"
@@ -62,10 +63,16 @@ export const layer = Layer.effect(
     return Destination.of({
       deliver: Effect.fnUntraced(
         function*(deliveries) {
-          const writes = yield* writesFor(newest(deliveries))
+          const wanted = newest(deliveries)
+          const writes = yield* writesFor(wanted)
           const { calls, results } = yield* index.write(writes)
           const byEntity = new Map(writes.map((write, at) => [write.id, results[at]!]))
-          return { calls, outcomes: new Map(deliveries.map((row) => [row.id, byEntity.get(row.entityId)!])) }
+          // Of several rows of one entity only the newest was written; it leaves the others nothing to do.
+          const outcomeOf = (row: Delivery): Outcome => {
+            const result = byEntity.get(row.entityId)!
+            return result._tag === "Written" && wanted.get(row.entityId) !== row ? { _tag: "Superseded" } : result
+          }
+          return { calls, outcomes: new Map(deliveries.map((row) => [row.id, outcomeOf(row)])) }
         },
         (effect, deliveries) =>
           Effect.catchTag(effect, "StoreUnavailable", () => Effect.succeed(allFailed(deliveries, storeFailed)))

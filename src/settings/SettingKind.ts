@@ -58,6 +58,13 @@ export const duration = (minMs: number, maxMs: number): SettingKind<Duration.Dur
     return ms >= minMs && ms <= maxMs ? Duration.millis(ms) : undefined
   })
 
+/** In the largest unit that leaves no fraction, as `duration` reads it. */
+export const formatDuration = (value: Duration.Duration): string => {
+  const ms = Duration.toMillis(value)
+  const unit = (["h", "m", "s"] as const).find((candidate) => ms >= unitMs[candidate] && ms % unitMs[candidate] === 0) ?? "ms"
+  return `${ms / unitMs[unit]}${unit}`
+}
+
 export const url = kind("an http:// or https:// address", (text) => {
   const parsed = URL.parse(text)
   return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href.replace(/\/$/, "") : undefined

@@ -1,5 +1,6 @@
 /** The effective settings of a process, read once at its start; every mistake is reported at once. */
 import { Context, Duration, Effect, Layer, Result, Schema } from "effect"
+import { formatDuration } from "./SettingKind.ts"
 import { type Setting, table } from "./SettingTable.ts"
 
 type Table = typeof table
@@ -87,8 +88,10 @@ const print = (value: unknown): string =>
     : Array.isArray(value)
     ? value.join(",")
     : Duration.isDuration(value)
-    ? Duration.format(value).replaceAll(" ", "")
-    : String(value as string | number | boolean)
+    ? formatDuration(value)
+    : typeof value === "string"
+    ? value
+    : JSON.stringify(value)
 
 /** What `wordloom config` prints: every setting, where it came from, and no secret. */
 export const describe = (env: Environment): ReadonlyArray<Effective> => {

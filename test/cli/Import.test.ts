@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { otlpReceiver } from "../support/OtlpReceiver.ts"
 import { until } from "../support/Programs.ts"
 import { database, ended, fileOf, started, wordloom } from "./Commands.ts"
 
@@ -35,7 +36,9 @@ describe("wordloom import", () => {
       const { env, query } = yield* database
       yield* wordloom(["migrate"], env)
       const lines = 12_000
-      const file = yield* fileOf(blocks(lines).flatMap((line, at) => at % 1_000 === 999 ? [line, "not a block"] : [line]))
+      const file = yield* fileOf(
+        blocks(lines).flatMap((line, at) => at % 1_000 === 999 ? [line, "not a block"] : [line])
+      )
       const rejects = join(dirname(file), "rejects.jsonl")
       const command = ["import", file, "--rejects", rejects]
       const total = lines + lines / 1_000
@@ -166,6 +169,33 @@ describe("wordloom import", () => {
       assert.include(JSON.parse((yield* wordloom(["import", file, "--json"], env)).out), { lines: 2, imported: 2 })
       const titles = yield* query<{ readonly title: string }>("select title from blocks order by id")
       assert.deepStrictEqual(titles.map(({ title }) => title), ["größe 日本語 😀", "last"])
+    }))
+
+  it.live("leaves a trace a batch, that every row of the batch leads back to", () =>
+    Effect.gen(function*() {
+      const { env, query } = yield* database
+      const receiver = yield* Effect.acquireRelease(
+        Effect.promise(otlpReceiver),
+        ({ stop }) => Effect.promise(stop)
+      )
+      const tracing = { WORDLOOM_TRACING: "export", OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url }
+      assert.include(yield* wordloom(["import", yield* fileOf(blocks(600))], { ...env, ...tracing }), { code: 0 })
+      const batches = receiver.spans.filter(({ name }) => name === "import.batch")
+      assert.deepStrictEqual(batches.map(({ attributes }) => attributes["lines"]), [500, 100])
+      for (const { parentSpanId, service } of batches) {
+        assert.deepStrictEqual([service, parentSpanId], ["wordloom-cli", ""])
+      }
+      const below = (name: string) =>
+        receiver.spans.filter((span) =>
+          span.name === name &&
+          batches.some(({ spanId, traceId }) => spanId === span.parentSpanId && traceId === span.traceId)
+        )
+      assert.isNotEmpty(below("db.tx"))
+      const enqueued = new Set(below("outbox.enqueue").map(({ spanId, traceId }) => `00-${traceId}-${spanId}-01`))
+      const rows = yield* query<{ readonly traceparent: string }>(`
+        select traceparent from search_outbox_events union all select traceparent from chronicle_outbox_events`)
+      assert.lengthOf(rows, 2 * (600 + 50 + 1))
+      assert.isTrue(rows.every(({ traceparent }) => enqueued.has(traceparent)))
     }))
 
   it.live("stops in good order when it is told to, and goes on later", () =>

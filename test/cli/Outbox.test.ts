@@ -8,7 +8,8 @@ const withRows = Effect.gen(function*() {
   const { env, query } = yield* database
   const file = yield* fileOf(["one", "two", "three"].map((title) => JSON.stringify({ title, body: "" })))
   assert.strictEqual((yield* wordloom(["import", file], env)).code, 0)
-  const said = `entity_type, entity_id, entity_version, op, traceparent, tracestate, request_id, actor, library_id, changes,
+  const said =
+    `entity_type, entity_id, entity_version, op, traceparent, tracestate, request_id, actor, library_id, changes,
     created_at`
   const move = (to: string, columns: string, values: string, id: number) =>
     query(`with gone as (delete from outbox_search where id = ${id} returning *)
@@ -62,7 +63,8 @@ describe("wordloom outbox", () => {
   it.live("makes finished rows due again, all that fit or one of them", () =>
     Effect.gen(function*() {
       const { env } = yield* withRows
-      const replay = (...args: ReadonlyArray<string>) => wordloom(["outbox", "replay", "--projection", "search", ...args], env)
+      const replay = (...args: ReadonlyArray<string>) =>
+        wordloom(["outbox", "replay", "--projection", "search", ...args], env)
       assert.include(yield* replay("--error-type", "es_429", "--json"), { code: 0, out: "{\"replayed\":0}\n" })
       assert.include(yield* replay("--error-type", "es_mapping"), { code: 0, out: "1 row is due again in search\n" })
       assert.include(yield* replay("--id", "3", "--json"), { code: 0, out: "{\"replayed\":1}\n" })

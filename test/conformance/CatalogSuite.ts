@@ -8,7 +8,7 @@ import type { EntityId, FieldsOf } from "../../src/domain/Entity.ts"
 import type { Delivery, Leases } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
-import { Backstage, fresh } from "../support/Backstage.ts"
+import { type Backstage, fresh } from "../support/Backstage.ts"
 import { claim, newId } from "../support/Changes.ts"
 
 type Needs = Catalog | EntityStore | Leases | Transaction | Backstage

@@ -2,7 +2,7 @@
 import { assert, layer, type Vitest } from "@effect/vitest"
 import { DateTime, Effect, type Layer } from "effect"
 import { Chronicle, type ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
-import { Backstage, fresh } from "../support/Backstage.ts"
+import { type Backstage, fresh } from "../support/Backstage.ts"
 import { newId } from "../support/Changes.ts"
 
 type Needs = Chronicle | Backstage

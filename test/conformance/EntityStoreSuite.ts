@@ -6,7 +6,7 @@ import { TagNames } from "../../src/catalog/TagNames.ts"
 import type { EntityId, EntityKind, FieldsOf } from "../../src/domain/Entity.ts"
 import { text } from "../../src/domain/Text.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
-import { Backstage, fresh, passTime } from "../support/Backstage.ts"
+import { type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import { newId } from "../support/Changes.ts"
 
 type Needs = EntityStore | TagNames | Transaction | Backstage

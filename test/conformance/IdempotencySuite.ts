@@ -4,7 +4,7 @@ import { DateTime, Effect, type Layer, Schema } from "effect"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { Idempotency } from "../../src/idempotency/Idempotency.ts"
-import { Backstage, fresh } from "../support/Backstage.ts"
+import { type Backstage, fresh } from "../support/Backstage.ts"
 import { newId } from "../support/Changes.ts"
 
 type Needs = Idempotency | EntityStore | Backstage

@@ -5,7 +5,7 @@ import type { Leases } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
 import { type EventFilter, type OutboxEvent, OutboxReport, type ReplayFilter } from "../../src/outbox/OutboxReport.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
-import { attemptsOf, Backstage, fresh, passTime } from "../support/Backstage.ts"
+import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
 
 const { changeOf, claim, commit, commitMany, dead, done, idsOf, newId, retry, settle } = Changes

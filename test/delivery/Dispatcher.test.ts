@@ -1,208 +1,268 @@
-/** One batch from its claim to its settlement, as the rows and the traces of contract §5 show it. */
+/** What becomes of the rows of one batch: each by its own outcome, whatever the far side, the store or the telemetry does. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Option } from "effect"
+import { type Duration, Effect, Fiber, Layer, Logger, Metric, Tracer } from "effect"
 import { TestClock } from "effect/testing"
-import type { Destination } from "../../src/delivery/Destination.ts"
+import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
+import { Catalog } from "../../src/catalog/Catalog.ts"
+import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
+import { Chronicle } from "../../src/chronicle/Chronicle.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
-import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
+import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import * as SearchDestination from "../../src/search/SearchDestination.ts"
+import { SearchIndex } from "../../src/search/SearchIndex.ts"
+import * as Metrics from "../../src/telemetry/Metrics.ts"
+import * as SafeLogger from "../../src/telemetry/SafeLogger.ts"
+import * as SafeTracer from "../../src/telemetry/SafeTracer.ts"
 import { attemptsOf } from "../support/Backstage.ts"
-import { changeOf, newId } from "../support/Changes.ts"
-import * as MemoryStores from "../support/MemoryStores.ts"
+import { changeOf, claim, commit, commitMany, idsOf } from "../support/Changes.ts"
 import * as Spans from "../support/RecordedSpans.ts"
 import * as ScriptedDestination from "../support/ScriptedDestination.ts"
-import { options, parts, reclaimOnce, request, runOnce } from "../support/Working.ts"
+import * as Working from "../support/Working.ts"
 
 const { always, failed, inTurn, poison, superseded, written } = ScriptedDestination
+const { killedAfterClaim, leasesThat, options, reclaimOnce, request, rows, runOnce, working } = Working
 
-const working = (destination: Layer.Layer<Destination>, spans = Spans.layer) =>
-  Effect.provide(parts(destination).pipe(Layer.provideMerge(MemoryStores.layer), Layer.provideMerge(spans)))
+const statuses = Effect.map(rows, (all) => all.map(({ status }) => status))
+const outcomesOf = (id: number) => Effect.map(attemptsOf(id), (all) => all.map(({ outcome }) => outcome))
+const processes = Effect.map(Spans.named("outbox.process"), (spans) => spans.map(Spans.attributesOf))
 
-const rows = Effect.map(
-  OutboxReport.use((report) => report.events({ projection: "search" }, 1_000, undefined)),
-  ({ items }) => items.toReversed()
-)
+/** Takes `duration` for its batch. */
+const taking = (duration: Duration.Input) => ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), duration))
 
-/** The span that the row of the search outbox names. */
-const enqueued = Effect.map(Spans.named("outbox.enqueue"), (spans) =>
-  spans.filter((span) => span.attributes.get("projection") === "search"))
+const away = Effect.fail(new StoreUnavailable({ cause: "away" }))
 
-const treeOfRow = (...keys: ReadonlyArray<string>) =>
-  Effect.flatMap(enqueued, ([span]) => Spans.tree(span!, ...keys))
-
-const only = (name: string) =>
-  Effect.map(Spans.named(name), (spans) => {
-    assert.strictEqual(spans.length, 1, name)
-    return spans[0]!
-  })
-
-describe("the trace of a request", () => {
-  it.effect("shows the wait, the attempt and its steps below the enqueue span", () =>
+describe("the outcome of each row", () => {
+  it.effect("is its own, also when the rest of its batch fares otherwise", () =>
     Effect.gen(function*() {
-      const library = newId()
-      yield* request(changeOf({ kind: "block", libraryId: library }))
-      yield* TestClock.adjust("800 millis")
-      assert.strictEqual(yield* runOnce, 1)
-      assert.deepStrictEqual(yield* treeOfRow("reason", "result", "outcome", "rows"), [
-        "outbox.enqueue PRODUCER",
-        "  outbox.wait reason=queue",
-        "  outbox.process CONSUMER result=ok outcome=acked",
-        "    outbox.claim",
-        "    far.write CLIENT",
-        "    outbox.ack rows=1"
+      yield* request(...Array.from({ length: 5 }, () => changeOf()))
+      yield* runOnce
+      const all = yield* rows
+      assert.deepStrictEqual(all.map(({ status }) => status), ["done", "done", "pending", "dead", "pending"])
+      assert.deepStrictEqual(all.map(({ attempts }) => attempts), [1, 1, 1, 1, 1])
+      const [batch] = yield* Spans.named("projection.process_batch")
+      assert.deepInclude(Spans.attributesOf(batch!), { batch_size: 5, ok: 2, failed: 3, result: "failed" })
+      assert.deepStrictEqual((yield* processes).map(({ outcome }) => outcome), [
+        "acked",
+        "superseded",
+        "retry_scheduled",
+        "dead_lettered",
+        "retry_scheduled"
       ])
-      const process = yield* only("outbox.process")
-      const [event] = yield* rows
-      assert.deepInclude(Spans.attributesOf(process), {
-        projection: "search",
-        attempt: 1,
-        batch_size: 1,
-        reclaimed: false,
-        ack_rows: 1,
-        request_id: "r-1",
-        event_id: String(event!.id),
-        library_id: library
-      })
-      assert.isFalse(process.attributes.has("retry_reason"))
-      assert.deepStrictEqual(Spans.lasted(yield* only("outbox.wait")), [0, 800])
-      assert.strictEqual(event!.traceparent, `00-${process.traceId}-${Option.getOrThrow(process.parent).spanId}-01`)
-      const [server] = yield* Spans.named("POST /api/v1/tags")
-      assert.strictEqual(process.traceId, server!.traceId)
-    }).pipe(working(always(written))))
+    }).pipe(working(eachItsOwn)))
 
-  it.effect("counts what the far side has already as delivered", () =>
+  it.effect("is another try, counted, when the delivery itself breaks", () =>
     Effect.gen(function*() {
-      yield* request()
+      yield* request(changeOf(), changeOf())
       yield* runOnce
-      const process = yield* only("outbox.process")
-      assert.deepInclude(Spans.attributesOf(process), { result: "ok", outcome: "superseded", ack_rows: 1 })
-      assert.strictEqual((yield* rows)[0]!.status, "done")
-    }).pipe(working(always(superseded))))
+      for (const row of yield* rows) {
+        assert.deepInclude(row, { status: "pending", attempts: 1, error_type: "internal" })
+        assert.deepStrictEqual(yield* outcomesOf(row.id), ["retry_scheduled"])
+      }
+    }).pipe(working(ScriptedDestination.layer(() => Effect.die(new Error("a bug"))))))
 
-  it.effect("shows a retry as a sibling, and why and how long it waited", () =>
+  it.effect("is another try, counted, when the far side does not tell of it", () =>
     Effect.gen(function*() {
-      yield* request()
-      yield* runOnce
-      yield* TestClock.adjust("15 seconds")
-      yield* runOnce
-      assert.deepStrictEqual(
-        yield* treeOfRow("reason", "attempt", "outcome", "retry_reason", "decision", "error_type", "rows"),
-        [
-          "outbox.enqueue PRODUCER",
-          "  outbox.wait reason=queue",
-          "  outbox.process CONSUMER attempt=1 outcome=retry_scheduled retry_reason=es_429 ERROR",
-          "    outbox.claim",
-          "    far.write CLIENT ERROR",
-          "    outbox.classify_error decision=retry error_type=es_429",
-          "    outbox.ack rows=1",
-          "  outbox.wait reason=backoff",
-          "  outbox.wait reason=queue",
-          "  outbox.process CONSUMER attempt=2 outcome=acked",
-          "    outbox.claim",
-          "    far.write CLIENT",
-          "    outbox.ack rows=1"
-        ]
-      )
-      const [first] = yield* Spans.named("outbox.process")
-      assert.strictEqual(Spans.errorOf(first!), "too many requests")
-      const [, backoff, queue] = (yield* Spans.named("outbox.wait")).map(Spans.lasted)
-      assert.strictEqual(backoff![0], 0)
-      assert.isAtMost(backoff![1], 10_000)
-      assert.deepStrictEqual(queue, [backoff![1], 15_000])
-    }).pipe(working(inTurn(failed(), written))))
-
-  it.effect("shows the burial of a row that will never be accepted", () =>
-    Effect.gen(function*() {
-      yield* request()
-      yield* runOnce
-      assert.deepStrictEqual(yield* treeOfRow("outcome", "decision", "error_type", "error.type"), [
-        "outbox.enqueue PRODUCER",
-        "  outbox.wait",
-        "  outbox.process CONSUMER outcome=dead_lettered error.type=es_mapping ERROR",
-        "    outbox.claim",
-        "    far.write CLIENT ERROR",
-        "    outbox.classify_error decision=dead error_type=es_mapping",
-        "    outbox.ack",
-        "  outbox.dead_letter error.type=es_mapping ERROR"
-      ])
-      assert.deepInclude((yield* rows)[0], { status: "dead", error_type: "es_mapping", error_detail: "no such field" })
-    }).pipe(working(always(poison))))
-
-  it.effect("buries what has no attempts left, each of them in the same trace", () =>
-    Effect.gen(function*() {
-      yield* request()
-      for (let turn = 0; turn < 4; turn++) {
+      yield* request(changeOf(), changeOf())
+      for (let turn = 0; turn < options.attemptsMax; turn++) {
         yield* runOnce
         yield* TestClock.adjust("61 seconds")
       }
-      const processes = yield* Spans.named("outbox.process")
-      assert.deepStrictEqual(processes.map((span) => span.attributes.get("attempt")), [1, 2, 3])
-      const outcomes = processes.map((span) => span.attributes.get("outcome"))
-      assert.deepStrictEqual(outcomes, ["retry_scheduled", "retry_scheduled", "dead_lettered"])
-      const [enqueue] = yield* enqueued
-      for (const span of processes) {
-        assert.strictEqual(span.traceId, enqueue!.traceId)
-        assert.strictEqual(Option.getOrThrow(span.parent).spanId, enqueue!.spanId)
+      assert.deepStrictEqual(yield* statuses, ["dead", "dead"])
+    }).pipe(working(ScriptedDestination.layer(() => Effect.succeed(undefined)))))
+
+  it.effect("never is a burial while the far side refuses everything", () =>
+    Effect.gen(function*() {
+      yield* request()
+      for (let turn = 0; turn < 2 * options.attemptsMax; turn++) {
+        yield* runOnce
+        yield* TestClock.adjust("61 seconds")
       }
-      assert.deepInclude((yield* rows)[0], { status: "dead", attempts: 3 })
-    }).pipe(working(always(failed()))))
+      yield* runOnce
+      assert.deepInclude((yield* rows)[0], { status: "pending", attempts: 7 })
+    }).pipe(working(always(failed({ class: "configuration", errorType: "es_index_missing" })))))
 
-  it.effect("says so when the lease was lost before the settlement, and does not call it a success", () =>
+  it.effect("waits as long as the far side asked", () =>
     Effect.gen(function*() {
       yield* request()
       yield* runOnce
-      assert.deepStrictEqual(yield* treeOfRow("result", "outcome", "ack_rows", "rows", "error.type"), [
-        "outbox.enqueue PRODUCER",
-        "  outbox.wait",
-        "  outbox.process CONSUMER result=failed outcome=lease_lost ack_rows=0 error.type=lease_lost ERROR",
-        "    outbox.claim",
-        "    far.write CLIENT",
-        "    outbox.ack rows=0"
-      ])
-      const ack = yield* only("outbox.ack_batch")
-      assert.deepInclude(Spans.attributesOf(ack), { expected: 1, acked: 0 })
-      assert.deepInclude(Spans.attributesOf(yield* only("projection.process_batch")), { ok: 0, failed: 1, result: "failed" })
-    }).pipe(working(losingTheLease)))
+      yield* TestClock.adjust("99 seconds")
+      assert.strictEqual(yield* runOnce, 0)
+      yield* TestClock.adjust("11 seconds")
+      assert.strictEqual(yield* runOnce, 1)
+    }).pipe(working(inTurn(failed({ retryAfterMs: 100_000 }), written))))
+})
 
-  it.effect("tells the attempt of a worker that died, and what came of its row", () =>
+const eachItsOwn = ScriptedDestination.layer(({ id }) =>
+  Effect.succeed([written, superseded, failed(), poison, failed()][(id - 1) % 5]!))
+
+describe("a batch", () => {
+  it.effect("keeps its lease for as long as its delivery takes", () =>
     Effect.gen(function*() {
       yield* request()
+      const running = yield* Effect.forkChild(runOnce)
+      yield* TestClock.adjust("100 seconds")
+      assert.strictEqual(yield* reclaimOnce, 0)
+      yield* TestClock.adjust("20 seconds")
+      yield* Fiber.join(running)
+      assert.deepStrictEqual(yield* statuses, ["done"])
+      assert.deepInclude((yield* processes)[0], { result: "ok", ack_rows: 1 })
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* extensions, 12 - 1)
+    }).pipe(working(taking("2 minutes"), { leases: counted })))
+
+  it.effect("is tried again when its delivery does not end in ten leases", () =>
+    Effect.gen(function*() {
+      yield* request()
+      const running = yield* Effect.forkChild(runOnce)
+      yield* TestClock.adjust("301 seconds")
+      assert.deepInclude((yield* rows)[0], { status: "pending", attempts: 1, error_type: "timeout" })
+      yield* Fiber.join(running)
+    }).pipe(working(taking("1 day"))))
+
+  it.effect("that cannot be settled is left to its lease, and delivered again after it", () =>
+    Effect.gen(function*() {
+      yield* request(changeOf(), changeOf())
+      assert.strictEqual(yield* runOnce, 2)
+      assert.deepStrictEqual(yield* statuses, ["processing", "processing"])
+      yield* TestClock.adjust("31 seconds")
+      assert.strictEqual(yield* reclaimOnce, 2)
+      const ids = idsOf(yield* claim())
+      assert.strictEqual(ids.length, 2)
+      assert.deepStrictEqual(yield* outcomesOf(ids[0]!), ["lease_lost"])
+    }).pipe(working(always(written), { leases: leasesThat(() => ({ settle: () => away })) })))
+
+  it.effect("that breaks when it is settled is left to its lease too", () =>
+    Effect.gen(function*() {
+      yield* request()
+      assert.strictEqual(yield* runOnce, 1)
+      assert.deepStrictEqual(yield* statuses, ["processing"])
+    }).pipe(working(always(written), { leases: leasesThat(() => ({ settle: () => Effect.die("a bug") })) })))
+
+  it.effect("is given back, its attempts not counted, when its worker must stop", () =>
+    Effect.gen(function*() {
+      yield* request(changeOf(), changeOf())
+      const running = yield* Effect.forkChild(runOnce)
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.interrupt(running)
+      for (const row of yield* rows) {
+        assert.deepInclude(row, { status: "pending", attempts: 0, lease_owner: null })
+        assert.deepStrictEqual(yield* outcomesOf(row.id), [])
+      }
+      assert.deepStrictEqual((yield* processes).map(({ outcome }) => outcome), ["released", "released"])
+      const unended = (yield* Spans.all).filter(({ status }) => status._tag === "Started")
+      assert.deepStrictEqual(unended.map(({ name }) => name), [])
+    }).pipe(working(taking("1 minute"))))
+})
+
+let extended = 0
+const extensions = Effect.sync(() => extended)
+const counted = leasesThat((leases) => ({
+  extend: (batch, leaseFor) => Effect.andThen(Effect.sync(() => extended++), leases.extend(batch, leaseFor))
+}))
+
+describe("several changes of one entity in a batch", () => {
+  it.effect("are one write to the index, and each is told of in its own trace", () =>
+    Effect.gen(function*() {
+      const catalog = yield* Catalog
+      const tag = yield* catalog.create("tag", { name: "one", color: "#000000" })
+      for (const name of ["two", "three"]) yield* catalog.change("tag", tag.id, { name }, undefined)
+      const library = yield* catalog.create("library", { name: "another" })
+      assert.strictEqual(yield* runOnce, 4)
+      const index = yield* SearchIndex
+      assert.strictEqual(yield* index.versionOf(tag.id), 3)
+      assert.strictEqual(yield* index.versionOf(library.id), 1)
+      assert.deepStrictEqual(yield* statuses, ["done", "done", "done", "done"])
+      const told = yield* processes
+      assert.deepStrictEqual(told.map(({ outcome }) => outcome), ["superseded", "superseded", "acked", "acked"])
+      assert.isTrue(told.every(({ result }) => result === "ok"))
+      assert.strictEqual(new Set((yield* Spans.named("outbox.process")).map(({ traceId }) => traceId)).size, 4)
+    }).pipe(working(SearchDestination.layer.pipe(Layer.provide(index))), Effect.provide(index)))
+
+  it.effect("leave a tombstone when the last of them is a removal, and an older row changes nothing", () =>
+    Effect.gen(function*() {
+      const catalog = yield* Catalog
+      const tag = yield* catalog.create("tag", { name: "one", color: "#000000" })
       yield* killedAfterClaim
-      yield* TestClock.adjust("40 seconds")
-      assert.strictEqual(yield* reclaimOnce, 1)
+      yield* catalog.remove("tag", tag.id, undefined)
       yield* runOnce
-      assert.deepStrictEqual(yield* treeOfRow("reason", "attempt", "reclaimed", "outcome", "error.type", "worker_id"), [
-        "outbox.enqueue PRODUCER",
-        "  outbox.attempt_lost attempt=1 error.type=lease_expired worker_id=w-killed ERROR",
-        "  outbox.wait reason=queue",
-        "  outbox.process CONSUMER attempt=2 reclaimed=true outcome=acked worker_id=w1",
-        "    outbox.claim",
-        "    far.write CLIENT",
-        "    outbox.ack"
-      ])
-      assert.deepStrictEqual(Spans.lasted(yield* only("outbox.attempt_lost")), [0, 40_000])
-      assert.strictEqual((yield* only("outbox.claim_batch")).attributes.get("reclaimed"), 1)
-    }).pipe(working(always(written))))
+      yield* TestClock.adjust("31 seconds")
+      yield* reclaimOnce
+      yield* runOnce
+      assert.strictEqual(yield* (yield* SearchIndex).versionOf(tag.id), 2)
+      assert.deepStrictEqual(yield* statuses, ["done", "done"])
+      assert.deepStrictEqual((yield* processes).map(({ outcome }) => outcome), ["acked", "superseded"])
+    }).pipe(working(SearchDestination.layer.pipe(Layer.provide(index))), Effect.provide(index)))
 
-  it.effect("tells of the row that died with its last worker", () =>
+  it.effect("are an entry of the chronicle each, however often they are delivered", () =>
     Effect.gen(function*() {
-      yield* request()
-      for (let attempt = 0; attempt < options.attemptsMax; attempt++) {
+      const catalog = yield* Catalog
+      const tag = yield* catalog.create("tag", { name: "one", color: "#000000" })
+      yield* catalog.change("tag", tag.id, { name: "two" }, undefined)
+      const once = Worker.runOnce({ ...options, projection: "chronicle" })
+      yield* claim({ projection: "chronicle", limit: 1 })
+      yield* once
+      yield* TestClock.adjust("31 seconds")
+      yield* Worker.reclaimOnce({ ...options, projection: "chronicle" })
+      yield* once
+      const { items } = yield* Chronicle.use((chronicle) => chronicle.read({ entity_id: tag.id }, 10, undefined))
+      assert.sameMembers(items.map(({ version }) => version), [1, 2])
+    }).pipe(working(ChronicleDestination.layer)))
+})
+
+const index = SearchIndexMemory.layer
+
+const throwing = () => {
+  throw new Error("the telemetry is broken")
+}
+
+describe("telemetry", () => {
+  const brokenTracer = Spans.layerWith(() => SafeTracer.safe(Tracer.make({ span: throwing }), () => {}))
+  const brokenLogger = Logger.layer([SafeLogger.safe(Logger.make(throwing), () => {})])
+  const changed = (given: Parameters<typeof working>[1], logger: Layer.Layer<never>) =>
+    Effect.gen(function*() {
+      yield* commitMany(5)
+      yield* killedAfterClaim
+      yield* TestClock.adjust("31 seconds")
+      yield* reclaimOnce
+      yield* commit(changeOf())
+      yield* runOnce
+      return (yield* rows).map(({ attempts, error_type, status }) => [status, attempts, error_type])
+    }).pipe(working(eachItsOwn, given), Effect.provide(logger))
+
+  for (const [name, given, logger] of [
+    ["a tracer that throws at every call", { spans: brokenTracer }, Layer.empty],
+    ["a logger that throws at every call", {}, brokenLogger],
+    ["both", { spans: brokenTracer }, brokenLogger]
+  ] as const) {
+    it.effect(`changes no row's outcome: ${name}`, () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* changed(given, logger), yield* changed({}, Layer.empty))
+      }))
+  }
+
+  it.effect("counts every row once, by what became of it", () =>
+    Effect.gen(function*() {
+      const labels = { projection: "search" }
+      const counters = [
+        Metric.withAttributes(Metrics.processed, { ...labels, result: "ok" }),
+        Metric.withAttributes(Metrics.processed, { ...labels, result: "failed" }),
+        Metric.withAttributes(Metrics.retries, { ...labels, reason: "es_429" }),
+        Metric.withAttributes(Metrics.deadRows, { ...labels, error_type: "es_mapping" }),
+        Metric.withAttributes(Metrics.deadRows, { ...labels, error_type: "lease_expired" })
+      ]
+      const read = Effect.map(Effect.all(counters.map(Metric.value)), (all) => all.map(({ count }) => count))
+      const before = yield* read
+      const since = Effect.map(read, (all) => all.map((count, at) => count - before[at]!))
+      yield* commitMany(5)
+      yield* runOnce
+      assert.deepStrictEqual(yield* since, [2, 3, 2, 1, 0])
+      yield* TestClock.adjust("61 seconds")
+      for (let attempt = 1; attempt < options.attemptsMax; attempt++) {
         yield* killedAfterClaim
         yield* TestClock.adjust("31 seconds")
         yield* reclaimOnce
       }
-      assert.deepStrictEqual(yield* treeOfRow("attempt"), [
-        "outbox.enqueue PRODUCER",
-        "  outbox.attempt_lost attempt=1 ERROR",
-        "  outbox.attempt_lost attempt=2 ERROR",
-        "  outbox.attempt_lost attempt=3 ERROR",
-        "  outbox.dead_letter attempt=3 ERROR"
-      ])
-      assert.strictEqual((yield* rows)[0]!.status, "dead")
-    }).pipe(working(always(written))))
+      // The two that had failed before lost the attempts that they had left.
+      assert.deepStrictEqual(yield* since, [2, 3, 2, 1, 2])
+    }).pipe(working(eachItsOwn)))
 })
-
-/** As a worker does that is killed between its claim and its settlement. */
-const killedAfterClaim = Effect.suspend(() => claim({ worker: "w-killed" }))
-
-const losingTheLease = ScriptedDestination.layer(() => Effect.succeed(written))

@@ -44,15 +44,19 @@ const Lines = Schema.Array(Schema.String)
 const Sizes = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 }))).check(Schema.isMinLength(1))
 
 describe("Splitting", () => {
-  it.prop("finds the lines that are there, however the bytes come", [Lines, Sizes, Schema.Boolean], ([texts, sizes, ended]) => {
-    const all = texts.map((text) => text.replaceAll("\n", " "))
-    const text = all.join("\n") + (ended && all.length > 0 ? "\n" : "")
-    const expected = text.split("\n")
-    if (expected.at(-1) === "") expected.pop()
-    const lines = linesOf(chunked(bytesOf(text), sizes))
-    assert.deepStrictEqual(lines.map(({ bytes }) => textOf(bytes)), expected.map((line) => textOf(bytesOf(line))))
-    assert.deepStrictEqual(lines.map(({ number }) => number), expected.map((_, at) => at + 1))
-  })
+  it.prop(
+    "finds the lines that are there, however the bytes come",
+    [Lines, Sizes, Schema.Boolean],
+    ([texts, sizes, ended]) => {
+      const all = texts.map((text) => text.replaceAll("\n", " "))
+      const text = all.join("\n") + (ended && all.length > 0 ? "\n" : "")
+      const expected = text.split("\n")
+      if (expected.at(-1) === "") expected.pop()
+      const lines = linesOf(chunked(bytesOf(text), sizes))
+      assert.deepStrictEqual(lines.map(({ bytes }) => textOf(bytes)), expected.map((line) => textOf(bytesOf(line))))
+      assert.deepStrictEqual(lines.map(({ number }) => number), expected.map((_, at) => at + 1))
+    }
+  )
 
   it.prop("goes on from the end of any line as if it had never stopped", [Lines, Sizes], ([texts, sizes]) => {
     const bytes = bytesOf(texts.join("\n"))

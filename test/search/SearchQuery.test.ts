@@ -39,7 +39,8 @@ describe("parseQuery", () => {
       for (const term of terms) {
         assert.match(term, /[\p{L}\p{N}]/u)
         assert.strictEqual(term, term.trim())
-        assert.include(text, term)
+        // What no store holds stands for a gap between words.
+        assert.include(text.replace(/\0|\p{Surrogate}/gu, " "), term)
       }
       assert.isAtMost(terms.join("").length, text.length)
       assert.isAtMost(terms.length, Math.ceil(text.length / 2))

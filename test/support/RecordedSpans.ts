@@ -55,7 +55,7 @@ const line = (keys: ReadonlyArray<string>): Shown => (span) =>
   [
     span.name,
     ...(span.kind === "internal" ? [] : [span.kind.toUpperCase()]),
-    ...keys.filter((key) => span.attributes.has(key)).map((key) => `${key}=${span.attributes.get(key)}`),
+    ...keys.filter((key) => span.attributes.has(key)).map((key) => `${key}=${String(span.attributes.get(key))}`),
     ...(errorOf(span) === undefined ? [] : ["ERROR"])
   ].join(" ")
 

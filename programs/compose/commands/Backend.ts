@@ -27,8 +27,11 @@ const logger = Layer.unwrap(Effect.map(Settings, ({ logFormat, logJsonLines, log
 }))
 
 const noticed = Layer.effectDiscard(
-  Effect.flatMap(Settings, (settings) =>
-    Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true }))
+  Effect.flatMap(
+    Settings,
+    (settings) =>
+      Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true })
+  )
 )
 
 const settled = Layer.mergeAll(noticed, SecureRandom.layerWebCrypto).pipe(

@@ -5,11 +5,15 @@ import { describe, type Effective, notices, read, SettingsInvalid } from "../../
 import * as Output from "./Output.ts"
 
 /** An address may carry a password too. */
-const withoutPassword = (text: string) => text.replace(/(\/\/)[^/@\s]+@/g, "$1<redacted>@")
+const withoutPassword = (text: string) => text.replace(/(\/\/)[^/\s]*@/g, "$1<redacted>@")
 
 const columns: ReadonlyArray<Output.Column<Effective & { readonly wrong: boolean }>> = [
   { title: "SETTING", text: ({ name }) => name, color: ({ wrong }) => wrong ? Output.red : Output.bold },
-  { title: "VALUE", text: ({ value }) => value === "" ? "-" : value, color: ({ source }) => source === "default" ? Output.dim : Output.green },
+  {
+    title: "VALUE",
+    text: ({ value }) => value === "" ? "-" : value,
+    color: ({ source }) => source === "default" ? Output.dim : Output.green
+  },
   { title: "FROM", text: ({ source }) => source, color: () => Output.dim },
   { title: "MEANING", text: ({ meaning }) => meaning, color: () => Output.dim }
 ]

@@ -1,4 +1,4 @@
-/** What a command's end means to whoever started it: 0 done, 1 failed, 2 wrong usage or no backend, 78 wrong settings. */
+/** A command's exit code: 0 done, 1 failed, 2 wrong usage or a backend that cannot be reached, 78 wrong settings. */
 import * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 

@@ -126,5 +126,7 @@ export const run = Effect.fnUntraced(function*(input: Input) {
   const outcome = yield* imported(input, library, file).pipe(Effect.provide(layer))
   const summary = summaryOf(file.name, outcome, (performance.now() - began) / 1_000)
   yield* input.json ? Output.printJson(summary) : Output.print(told(summary, outcome))
-  if (!outcome.before && summary.imported === 0 && summary.rejected > 0) return yield* failure("no line could be imported")
+  if (!outcome.before && summary.imported === 0 && summary.rejected > 0) {
+    return yield* failure("no line could be imported")
+  }
 }, Effect.scoped)

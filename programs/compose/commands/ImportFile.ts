@@ -1,4 +1,4 @@
-/** The file of an import: opened once, so that what is hashed and what is read is the same file, whatever its name means later. */
+/** The file of an import, opened once: what is read is what was hashed, whatever its name means by then. */
 import { Effect, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { type FileHandle, open, stat } from "node:fs/promises"
@@ -53,10 +53,13 @@ const chunks = ({ handle, mark }: ImportFile, from: number): Stream.Stream<Uint8
   )
 
 const unchanged = (file: ImportFile) =>
-  Effect.flatMap(Effect.promise(() => markOf(file)), ({ mtimeNs, size }) =>
-    mtimeNs === file.mark.mtimeNs && size === file.mark.size
-      ? Effect.void
-      : Effect.fail(new SourceBroken({ reason: "the file was changed while it was being imported" })))
+  Effect.flatMap(
+    Effect.promise(() => markOf(file)),
+    ({ mtimeNs, size }) =>
+      mtimeNs === file.mark.mtimeNs && size === file.mark.size
+        ? Effect.void
+        : Effect.fail(new SourceBroken({ reason: "the file was changed while it was being imported" }))
+  )
 
 export const read = (file: ImportFile) => (offset: number): Stream.Stream<Uint8Array, SourceBroken> =>
   Stream.concat(chunks(file, offset), Stream.fromEffectDrain(unchanged(file)))

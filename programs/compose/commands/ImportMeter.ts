@@ -26,7 +26,8 @@ const facts = (from: Standing, now: Standing, size: number, elapsed: number) => 
   const rate = number((now.imported - from.imported) / Math.max(elapsed, 0.001))
   return {
     done,
-    text: `${Math.floor(done * 100)} %, ${number(now.nextLine - 1)} lines, ${rate} blocks/s${left}, ${number(now.rejected)} rejected`
+    text: `${Math.floor(done * 100)} %, ${number(now.nextLine - 1)} lines, ${rate} blocks/s${left}, ` +
+      `${number(now.rejected)} rejected`
   }
 }
 

@@ -1,7 +1,7 @@
 /** Tells of rejected lines: the first of them to stderr, and all of them to a file if one was named. */
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { createReadStream } from "node:fs"
-import { appendFile, open, realpath, rename, stat, writeFile } from "node:fs/promises"
+import { appendFile, realpath, rename, stat, writeFile } from "node:fs/promises"
 import { createInterface } from "node:readline"
 import type { Reject } from "../../../src/import/ImportBatch.ts"
 import { failure, wrongUsage } from "./ExitCode.ts"
@@ -9,6 +9,7 @@ import type { ImportFile } from "./ImportFile.ts"
 
 /** More would scroll away what they have in common. */
 const shownMax = 100
+const rewrittenAtOnce = 256
 
 interface Written {
   readonly line: number
@@ -18,7 +19,8 @@ interface Written {
 }
 
 const toLine = ({ bytes, line, reason }: Reject): string => {
-  const written: Written = { line, reason, ...(bytes === undefined ? {} : { text: Buffer.from(bytes).toString("utf8") }) }
+  const text = bytes === undefined ? {} : { text: Buffer.from(bytes).toString("utf8") }
+  const written: Written = { line, reason, ...text }
   // Some readers of lines, Node's among them, take these two for line breaks, and JSON leaves them as they are.
   return `${JSON.stringify(written).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029")}\n`
 }
@@ -49,22 +51,29 @@ const checked = (path: string, { mark }: ImportFile) =>
  * What an earlier try wrote of lines before `firstLine` stays. It may have written of later ones too, before it was
  * stopped: those lines are read again, so that they are told of once.
  */
-const keep = async (named: string, firstLine: number): Promise<void> => {
-  const known = await stat(named).catch(() => undefined)
-  if (known === undefined || firstLine === 1) return writeFile(named, "")
+const keep = Effect.fnUntraced(function*(named: string, firstLine: number) {
+  const known = yield* Effect.promise(() => stat(named).catch(() => undefined))
+  if (known === undefined || firstLine === 1) return yield* attempt(named, () => writeFile(named, ""))
   // Nothing can be taken back from a device or a pipe.
   if (!known.isFile()) return
-  const path = await realpath(named)
-  const kept = await open(`${path}.${process.pid}`, "w", known.mode)
-  try {
-    for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (numberOf(text) < firstLine) await kept.write(`${text}\n`)
-    }
-  } finally {
-    await kept.close()
-  }
-  await rename(`${path}.${process.pid}`, path)
-}
+  const path = yield* attempt(named, () => realpath(named))
+  const beside = `${path}.${process.pid}`
+  yield* attempt(beside, () => writeFile(beside, "", { mode: known.mode }))
+  yield* writtenLines(path).pipe(
+    Stream.filter((line) => numberOf(line) < firstLine),
+    Stream.rechunk(rewrittenAtOnce),
+    Stream.runForEachArray((lines) =>
+      attempt(beside, () => appendFile(beside, lines.map((line) => `${line}\n`).join("")))
+    )
+  )
+  yield* attempt(path, () => rename(beside, path))
+})
+
+const writtenLines = (path: string) =>
+  Stream.fromAsyncIterable(
+    createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY }),
+    (error) => failure(`${path}: ${(error as Error).message}`)
+  )
 
 export interface RejectReport {
   /** Before the first line is read. */
@@ -83,7 +92,7 @@ export const make = Effect.fnUntraced(function*(
   if (path !== undefined) yield* checked(path, file)
   let told = 0
   const report: RejectReport = {
-    begin: (firstLine) => path === undefined ? Effect.void : attempt(path, () => keep(path, firstLine)),
+    begin: (firstLine) => path === undefined ? Effect.void : keep(path, firstLine),
     add: Effect.fnUntraced(function*(rejects) {
       if (path !== undefined) yield* attempt(path, () => appendFile(path, rejects.map(toLine).join("")))
       for (const { line, reason } of rejects.slice(0, Math.max(0, shownMax - told))) {

@@ -1,0 +1,62 @@
+/** P-07: whatever came of a delivery, what becomes of its row is decided, and decided the same every time. */
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { decide, type Outcome } from "../../src/delivery/Settlement.ts"
+import { ceilingMs } from "../../src/domain/Backoff.ts"
+
+const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+const any = {
+  row: Schema.Struct({ id: between(1, Number.MAX_SAFE_INTEGER), attempt: between(1, 1_000) }),
+  policy: Schema.Struct({
+    attemptsMax: between(1, 100),
+    backoff: Schema.Struct({ baseMs: between(1, 1_000), capMs: between(1, 60_000) })
+  }),
+  failure: Schema.Struct({
+    class: Schema.Literals(["transient", "throttled", "configuration", "poison"]),
+    errorType: Schema.String,
+    detail: Schema.String,
+    retryAfterMs: Schema.optionalKey(between(0, 3_600_000))
+  }),
+  jitter: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+}
+const check = { arbitrary: { runs: 500 } }
+
+describe("a settlement", () => {
+  it.prop("is the same for the same row, outcome and jitter", any, ({ failure, jitter, policy, row }) => {
+    const outcome: Outcome = { _tag: "Failed", failure }
+    assert.deepStrictEqual(decide(row, outcome, policy, jitter), decide({ ...row }, { ...outcome }, policy, jitter))
+    assert.strictEqual(decide(row, outcome, policy, jitter).id, row.id)
+  }, check)
+
+  it.prop("is a burial for poison at once, and for nothing that is only configured wrongly", any, (given) => {
+    const { failure, jitter, policy, row } = given
+    const as = (failureClass: "poison" | "configuration") =>
+      decide(row, { _tag: "Failed", failure: { ...failure, class: failureClass } }, policy, jitter)._tag
+    assert.strictEqual(as("poison"), "Dead")
+    assert.strictEqual(as("configuration"), "Retry")
+  }, check)
+
+  it.prop("is a burial for what may pass only once its attempts are spent", any, ({ failure, jitter, policy, row }) => {
+    for (const failureClass of ["transient", "throttled"] as const) {
+      const settlement = decide(row, { _tag: "Failed", failure: { ...failure, class: failureClass } }, policy, jitter)
+      assert.strictEqual(settlement._tag, row.attempt >= policy.attemptsMax ? "Dead" : "Retry")
+    }
+  }, check)
+
+  it.prop("says why, and waits within its bounds", any, ({ failure, jitter, policy, row }) => {
+    const settlement = decide(row, { _tag: "Failed", failure }, policy, jitter)
+    assert.deepInclude(settlement, { errorType: failure.errorType, detail: failure.detail })
+    if (settlement._tag !== "Retry") return
+    const floor = failure.retryAfterMs ?? 0
+    assert.isAtLeast(settlement.delayMs, floor)
+    assert.isAtMost(settlement.delayMs, floor + ceilingMs(policy.backoff, row.attempt))
+  }, check)
+
+  it.prop("neither waits nor buries when nothing failed", any, ({ jitter, policy, row }) => {
+    const settled = (outcome: Outcome) => decide(row, outcome, policy, jitter)
+    assert.deepStrictEqual(settled({ _tag: "Written" }), { _tag: "Done", id: row.id, outcome: "acked" })
+    assert.deepStrictEqual(settled({ _tag: "Superseded" }), { _tag: "Done", id: row.id, outcome: "superseded" })
+    assert.deepStrictEqual(settled({ _tag: "Interrupted" }), { _tag: "Release", id: row.id })
+  }, check)
+})

@@ -1,0 +1,119 @@
+/** The probes: their shapes to the letter, and what each of them looks at. */
+import { assert, describe, it } from "@effect/vitest"
+import { afterAll, beforeAll } from "vitest"
+import { callerOf } from "../support/HttpCall.ts"
+import { type OwnDatabase, ownDatabase } from "../support/OwnDatabase.ts"
+import { type Program, startProgram, until } from "../support/Programs.ts"
+import { listening, programsEnv } from "../support/RunningApi.ts"
+import { tcpProxy } from "../support/TcpProxy.ts"
+
+const utc = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/
+
+describe("health", () => {
+  let database: OwnDatabase
+  let proxy: Awaited<ReturnType<typeof tcpProxy>>
+  let api: Program
+  let call: ReturnType<typeof callerOf>
+
+  beforeAll(async () => {
+    database = await ownDatabase()
+    proxy = await tcpProxy(database.url)
+    api = startProgram("api", { ...programsEnv(proxy), HEALTH_CHECK_DB_TIMEOUT: "300ms" })
+    call = callerOf(await listening(api))
+  })
+  afterAll(async () => {
+    proxy.restore()
+    await api.stop()
+    await proxy.stop()
+    await database.drop()
+  })
+
+  const isOk = async () => {
+    const { headers, status, text } = await call("GET", "/health")
+    assert.strictEqual(status, 200)
+    assert.strictEqual(headers["content-type"], "application/json")
+    assert.strictEqual(text, `{"status":"ok"}`)
+  }
+
+  const isLive = async () => {
+    const { body, status } = await call("GET", "/health/live")
+    assert.strictEqual(status, 200)
+    assert.deepStrictEqual(Object.keys(body), ["status", "timestamp"])
+    assert.strictEqual(body.status, "healthy")
+    assert.match(body.timestamp, utc)
+  }
+
+  const ready = () => call("GET", "/health/ready")
+
+  it("answers /health with exactly what it always answered", isOk)
+
+  it("answers /health/live with its status and the time", isLive)
+
+  it("answers /health/ready with every check by name", async () => {
+    const { body, headers, status } = await ready()
+    assert.strictEqual(status, 200)
+    assert.strictEqual(headers["content-type"], "application/json")
+    assert.deepStrictEqual(Object.keys(body), ["status", "timestamp", "checks"])
+    assert.strictEqual(body.status, "healthy")
+    assert.match(body.timestamp, utc)
+    const { ai_service, database: checked, search, vector_database } = body.checks
+    assert.deepStrictEqual(Object.keys(checked), ["status", "latency_ms"])
+    assert.strictEqual(checked.status, "pass")
+    assert.isNumber(checked.latency_ms)
+    for (const skipped of [search, vector_database, ai_service]) {
+      assert.deepStrictEqual(Object.keys(skipped), ["status", "message"])
+      assert.strictEqual(skipped.status, "skip")
+    }
+  })
+
+  it("answers /health/startup ready once the database is migrated, and starting while steps are missing", async () => {
+    const startup = async (status: number, said: string, check: string) => {
+      const answer = await call("GET", "/health/startup")
+      assert.strictEqual(answer.status, status)
+      assert.deepStrictEqual(Object.keys(answer.body), ["status", "timestamp", "checks"])
+      assert.strictEqual(answer.body.status, said)
+      assert.match(answer.body.timestamp, utc)
+      assert.strictEqual(answer.body.checks.database_migration.status, check)
+    }
+    await startup(200, "ready", "pass")
+    const last = "(select max(migration_id) from wordloom_migrations)"
+    const [row] = await database.query(`delete from wordloom_migrations where migration_id = ${last} returning *`)
+    await startup(503, "starting", "fail")
+    await database.query(
+      "insert into wordloom_migrations select * from json_populate_record(null::wordloom_migrations, $1::json)",
+      JSON.stringify(row)
+    )
+    await startup(200, "ready", "pass")
+  })
+
+  const unhealthy = async () => {
+    const began = performance.now()
+    const { body, headers, status } = await ready()
+    const took = performance.now() - began
+    assert.strictEqual(status, 503)
+    assert.strictEqual(headers["content-type"], "application/json")
+    assert.strictEqual(body.status, "unhealthy")
+    assert.strictEqual(body.checks.database.status, "fail")
+    assert.strictEqual(body.checks.vector_database.status, "skip")
+    return took
+  }
+
+  it("is alive but not ready while the database is gone, and ready when it is back", async () => {
+    proxy.cut()
+    await unhealthy()
+    await isOk()
+    await isLive()
+    proxy.restore()
+    await until("it to be ready again", async () => (await ready()).status === 200)
+  })
+
+  it("is alive but not ready while the database is silent, and says so in time", async () => {
+    proxy.silence()
+    // Ten times the timeout: a machine that is busy is not a check that hangs.
+    assert.isBelow(await unhealthy(), 3_000)
+    await isOk()
+    await isLive()
+    proxy.restore()
+    await until("it to be ready again", async () => (await ready()).status === 200)
+  })
+})
