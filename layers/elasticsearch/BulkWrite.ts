@@ -1,5 +1,5 @@
 /** Writes a batch in as few requests as its size allows, each of them one `es.bulk` span and call. */
-import { Clock, Effect, Result } from "effect"
+import { Effect, Result } from "effect"
 import { type EngineCall, timed } from "../../src/delivery/EngineCall.ts"
 import type { Failure } from "../../src/delivery/Failure.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
@@ -44,16 +44,12 @@ const bulk = Effect.fnUntraced(function*(lines: ReadonlyArray<string>) {
     "db.collection.name": client.index,
     "db.operation.batch.size": lines.length
   }
-  const startedAt = yield* Clock.currentTimeNanos
-  const outcome = yield* Effect.result(timed(spanName, attributes, send(lines)))
-  if (Result.isSuccess(outcome)) {
-    const { call, value: { measured, results } } = outcome.success
-    return { results, call: { ...call, attributes: { ...attributes, ...measured } } }
-  }
-  const endedAt = yield* Clock.currentTimeNanos
-  const { failure, status } = outcome.failure
-  const measured = { status, took_ms: Number((endedAt - startedAt) / 1_000_000n), "error.type": failure.errorType }
-  return { failure, call: { name: spanName, startedAt, endedAt, attributes: { ...attributes, ...measured } } }
+  const { call, result } = yield* timed(spanName, attributes, send(lines))
+  const measuredAs = (measured: EngineCall["attributes"]) => ({ ...call, attributes: { ...attributes, ...measured } })
+  if (Result.isSuccess(result)) return { results: result.success.results, call: measuredAs(result.success.measured) }
+  const { failure, status } = result.failure
+  const took_ms = Number((call.endedAt - call.startedAt) / 1_000_000n)
+  return { failure, call: measuredAs({ status, took_ms, "error.type": failure.errorType }) }
 })
 
 const failedAll = (lines: ReadonlyArray<string>, failure: Failure): ReadonlyArray<WriteResult> =>

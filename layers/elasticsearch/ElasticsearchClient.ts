@@ -35,6 +35,9 @@ export class RequestFailed extends Data.TaggedError("RequestFailed")<Refusal> {
   }
 }
 
+/** What the client threw, before anybody has said what it means. */
+class Unanswered extends Data.TaggedError("Unanswered")<{ readonly cause: unknown }> {}
+
 /** What `read` finds in the answer; a refusal where it finds that this is none. */
 export const readable = <A>(
   answer: Answer,
@@ -125,7 +128,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
           // The span is ours. The client has no such option, only its requests have.
           openTelemetry: { enabled: false }
         }),
-      catch: (error) => error
+      catch: (cause) => new Unanswered({ cause })
     })
 
   const request = Effect.fnUntraced(function*(wanted: Request) {
@@ -135,13 +138,17 @@ const make = Effect.fnUntraced(function*(options: Options) {
       Effect.timeoutOrElse({
         duration: wanted.timeout,
         orElse: () =>
-          Effect.fail({
-            name: "TimeoutError",
-            message: `no answer in ${Duration.format(Duration.fromInputUnsafe(wanted.timeout))}`
-          })
+          Effect.fail(
+            new Unanswered({
+              cause: {
+                name: "TimeoutError",
+                message: `no answer in ${Duration.format(Duration.fromInputUnsafe(wanted.timeout))}`
+              }
+            })
+          )
       }),
-      Effect.catch((error) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(new RequestFailed(refusalOf(error, now))))
+      Effect.catch(({ cause }) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(new RequestFailed(refusalOf(cause, now))))
       )
     )
     return { status: statusCode, body }

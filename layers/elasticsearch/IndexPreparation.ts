@@ -1,5 +1,5 @@
 /** Sees to it that the name leads to an index of ours, and says what is in the way when it does not. */
-import { Effect, Schedule, Schema } from "effect"
+import { Data, Effect, Schedule, Schema } from "effect"
 import { ElasticsearchClient, readAs } from "./ElasticsearchClient.ts"
 import { firstIndex, foreign, indexBody } from "./SearchMapping.ts"
 
@@ -43,6 +43,13 @@ const soonBehind = Effect.repeat(behind, {
   times: 20
 })
 
+/** The name is taken by something that is not ours, or not of this version: writing to it could spoil it. */
+class ForeignIndex extends Data.TaggedError("ForeignIndex")<{ readonly objection: string }> {
+  override get message() {
+    return this.objection
+  }
+}
+
 /** Safe to run twice at once. */
 export const prepare = Effect.gen(function*() {
   const { index } = yield* ElasticsearchClient
@@ -50,5 +57,5 @@ export const prepare = Effect.gen(function*() {
   const objection = found === undefined
     ? `${firstIndex(index)} exists, but the alias ${index} does not lead to it`
     : foreign(index, found)
-  if (objection !== undefined) return yield* Effect.fail(new Error(objection))
+  if (objection !== undefined) return yield* new ForeignIndex({ objection })
 })

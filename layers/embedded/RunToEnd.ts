@@ -2,7 +2,17 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
-import type { Command } from "./ServerUser.ts"
+
+export interface Command {
+  readonly file: string
+  readonly args: ReadonlyArray<string>
+  readonly options: {
+    readonly cwd: string
+    readonly env: Record<string, string>
+    readonly uid?: number
+    readonly gid?: number
+  }
+}
 
 /** How a command ended. One that could not be started has neither code nor signal, and says why in `output`. */
 export interface Ended {

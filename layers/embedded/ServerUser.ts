@@ -5,18 +5,7 @@ import * as Path from "node:path"
 import { causeInBrief, EmbeddedPostgresUnavailable } from "./EmbeddedPostgresUnavailable.ts"
 import type { Home } from "./Home.ts"
 import type { PostgresPackage } from "./PostgresPackage.ts"
-import { type Ended, runToEnd } from "./RunToEnd.ts"
-
-export interface Command {
-  readonly file: string
-  readonly args: ReadonlyArray<string>
-  readonly options: {
-    readonly cwd: string
-    readonly env: Record<string, string>
-    readonly uid?: number
-    readonly gid?: number
-  }
-}
+import { type Command, type Ended, runToEnd } from "./RunToEnd.ts"
 
 export interface Account {
   readonly uid: number

@@ -8,8 +8,15 @@ import type { Route } from "./RouteTable.ts"
 const page = new URL("./page/index.html", import.meta.url)
 
 const headers = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "content-security-policy": [
+    "default-src 'none'",
+    "script-src 'unsafe-inline'",
+    "style-src 'unsafe-inline'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'"
+  ].join("; "),
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer"
 }
@@ -19,12 +26,10 @@ const start = Effect.promise(() => readFile(page, "utf8")).pipe(
 )
 
 /** The reader is three megabytes of script: it is loaded when somebody first asks for it, not at every start. */
-const docs = Effect.cached(Effect.promise(async () => {
-  const HttpApiScalar = await import("effect/http-api/HttpApiScalar")
-  return HttpRouter.toWebHandler(HttpApiScalar.layer(WordloomApi, { path: "/docs" }) as Layer.Layer<never, never, HttpRouter.HttpRouter>, {
-    disableLogger: true
-  }).handler
-}))
+const docs = Effect.cached(
+  Effect.map(Effect.promise(() => import("effect/http-api/HttpApiScalar")), (HttpApiScalar) =>
+    HttpRouter.toWebHandler(HttpApiScalar.layer(WordloomApi, { path: "/docs" }), { disableLogger: true }).handler)
+)
 
 export const routes: ReadonlyArray<Route> = [["GET", "/"], ["GET", "/docs"], ["GET", "/openapi.json"]]
 

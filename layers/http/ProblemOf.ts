@@ -1,6 +1,6 @@
 /** Which problem each of the product's errors is to an HTTP caller. */
 import { Effect } from "effect"
-import { BadRequest, badField, Conflict, NotFound, PreconditionFailed, Unavailable } from "../../src/api/Problems.ts"
+import { type BadRequest, badField, Conflict, NotFound, PreconditionFailed, Unavailable } from "../../src/api/Problems.ts"
 import type {
   EntityNotFound,
   LibraryNotEmpty,

@@ -28,7 +28,7 @@ export const routeTable = (routes: ReadonlyArray<Route>): RouteTable => {
   const table = FindMyWay.make<string>()
   for (const [method, path] of routes) table.on(method, path, normal(path))
   const methods = [...new Set(routes.map(([method]) => method))]
-  const template = (method: string, url: string) => table.find(method as HttpMethod.HttpMethod, url)?.handler
+  const template = (method: string, url: string) => table.find(method, url)?.handler
   return {
     template: (method, url) => template(method === "HEAD" ? "GET" : method, url),
     allowed: (url) =>

@@ -1,6 +1,6 @@
 /** A node:http server with bounds on everything a client can make it hold. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ByteSize, Duration, Effect, Layer } from "effect"
+import { ByteSize, type Duration, Effect, Layer } from "effect"
 import { HttpEffect, HttpIncomingMessage, HttpMiddleware, HttpRouter, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
 import { answerUnreadable } from "./Unreadable.ts"

@@ -3,7 +3,7 @@ import { DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { EntityNotFound, LibraryNotEmpty, NameTaken, ReferenceMissing } from "../../src/catalog/CatalogErrors.ts"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
-import { Block, EntityId, type EntityKind, type EntityOf, type FieldsOf, Library, Tag } from "../../src/domain/Entity.ts"
+import { Block, type EntityId, type EntityKind, type EntityOf, type FieldsOf, Library, Tag } from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
 import { jsons, texts, uuids } from "./Parameters.ts"
 import { constraintOf, orUnavailable } from "./PostgresErrors.ts"
@@ -67,13 +67,13 @@ const make = Effect.gen(function*() {
 
   /** Keeps the tags from being deleted before this transaction ends. */
   const holdTags = Effect.fnUntraced(function*(all: ReadonlyArray<{ readonly tag_ids?: ReadonlyArray<EntityId> }>) {
-    const ids = [...new Set(all.flatMap((fields) => fields.tag_ids ?? []))].sort()
+    const ids = [...new Set(all.flatMap((fields) => fields.tag_ids ?? []))].toSorted()
     if (ids.length === 0) return
     const found = yield* statement("query", "tags", sql<{ readonly id: string }>`
       select id from tags where id = any(${uuids(ids)}) order by id for key share`)
     const known = new Set(found.map(({ id }) => id))
     const missing = ids.filter((id) => !known.has(id))
-    if (missing.length > 0) yield* new ReferenceMissing({ field: "tag_ids", ids: missing })
+    if (missing.length > 0) return yield* new ReferenceMissing({ field: "tag_ids", ids: missing })
   })
 
   const insert = Effect.fnUntraced(function*<K extends EntityKind>(
@@ -109,7 +109,7 @@ const make = Effect.gen(function*() {
     })
 
   const update = Effect.fnUntraced(function*<K extends EntityKind>(kind: K, id: EntityId, patch: Partial<FieldsOf[K]>) {
-    if (kind === "block") yield* holdTags([patch as Partial<FieldsOf["block"]>])
+    if (kind === "block") yield* holdTags([patch])
     const assignments = Object.entries(patch).map(([field, value]) =>
       Array.isArray(value)
         ? sql`${sql(field)} = ${uuids(value as Array<string>)}`

@@ -92,7 +92,7 @@ const make = Effect.gen(function*() {
       token,
       worker: options.worker,
       claimedAt: found[0]?.claimed_at ?? 0,
-      deliveries: found.map(toDelivery).sort((a, b) => a.id - b.id)
+      deliveries: found.map(toDelivery).toSorted((a, b) => a.id - b.id)
     } satisfies Batch
   })
 

@@ -44,6 +44,9 @@ export const migrate = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const applied = yield* sql.withTransaction(
     Effect.gen(function*() {
+      // Whoever comes second waits for the first one's steps, and a step on a large table may take its time.
+      yield* sql`set local lock_timeout = '10min'`
+      yield* sql`set local statement_timeout = '10min'`
       // Effect's migrator locks its own table, but two programs may still race to create it.
       yield* sql`select pg_advisory_xact_lock(hashtextextended('wordloom.migrate', 0))`
       return yield* Migrator.make({})({ loader, table })

@@ -1,7 +1,8 @@
 /** Search inside PostgreSQL: full text with the same query language and promises as every other engine. */
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Result, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { timed } from "../../src/delivery/EngineCall.ts"
+import { storeFailed } from "../../src/delivery/Failure.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
@@ -19,12 +20,6 @@ const decodeHits = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...foun
 
 /** The body's part that a snippet is cut from; highlighting a whole long body would cost more than finding it. */
 const snippetSource = 20_000
-
-const failedAll = (writes: ReadonlyArray<IndexWrite>): ReadonlyArray<WriteResult> =>
-  writes.map(() => ({
-    _tag: "Failed",
-    failure: { class: "transient", errorType: "pg_unavailable", detail: "the database did not answer" }
-  }))
 
 /** A search that takes longer is cancelled on the server: one costly query must not starve the writes. */
 const findTimeout = "2 seconds"
@@ -69,17 +64,20 @@ const make = Effect.gen(function*() {
 
   const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>) {
     // Rows are always locked in the same order, so that two workers cannot wait for each other.
-    const ordered = [...writes].sort((a, b) => a.id < b.id ? -1 : 1)
-    const { call, value } = yield* timed(
-      "search.upsert",
-      { "db.system.name": "postgresql", "db.collection.name": "search_documents", "db.operation.batch.size": writes.length },
-      orUnavailable(upsert(ordered))
-    )
-    const written = new Set(value.map(({ id }) => id))
-    const results = writes.map(({ id }): WriteResult => ({ _tag: written.has(id) ? "Written" : "Superseded" }))
-    return { results, calls: [call] }
-  }, (effect, writes) =>
-    Effect.catchTag(effect, "StoreUnavailable", () => Effect.succeed({ results: failedAll(writes), calls: [] })))
+    const ordered = writes.toSorted((a, b) => a.id < b.id ? -1 : 1)
+    const attributes = {
+      "db.system.name": "postgresql",
+      "db.collection.name": "search_documents",
+      "db.operation.batch.size": writes.length
+    }
+    const { call, result } = yield* timed("search.upsert", attributes, orUnavailable(upsert(ordered)))
+    const written = new Set(Result.isSuccess(result) ? result.success.map(({ id }) => id) : [])
+    const resultOf = ({ id }: IndexWrite): WriteResult =>
+      Result.isFailure(result)
+        ? { _tag: "Failed", failure: storeFailed }
+        : { _tag: written.has(id) ? "Written" : "Superseded" }
+    return { results: writes.map(resultOf), calls: [call] }
+  })
 
   /** Every word as a query of its own: the parser may split what a person typed as one. */
   const tsquery = (terms: SearchTerms) => {

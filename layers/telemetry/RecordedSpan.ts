@@ -1,7 +1,7 @@
 /** An Effect span recorded by OpenTelemetry, by its conventions: success leaves the status unset, an error is short. */
 import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
 import * as Otel from "@opentelemetry/api"
-import { Cause, Context, Exit, Option, Tracer } from "effect"
+import { Cause, Context, Exit, Option, type Tracer } from "effect"
 import { excerpt } from "../../src/domain/Text.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
 

@@ -1,7 +1,9 @@
 /** Writes every change into the chronicle, each version once. */
-import { DateTime, Effect, Layer } from "effect"
+import { DateTime, Effect, Layer, Result } from "effect"
 import { type Delivered, Destination } from "../delivery/Destination.ts"
 import { timed } from "../delivery/EngineCall.ts"
+import { storeFailed } from "../delivery/Failure.ts"
+import type { Outcome } from "../delivery/Settlement.ts"
 import { parseTraceparent } from "../domain/TraceContext.ts"
 import type { Delivery } from "../outbox/Leases.ts"
 import { Chronicle, type ChronicleEntry } from "./Chronicle.ts"
@@ -23,21 +25,16 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const chronicle = yield* Chronicle
 
-    const deliver = (rows: ReadonlyArray<Delivery>): Effect.Effect<Delivered> =>
-      timed("chronicle.append", { table: "chronicle_entries" }, chronicle.append(rows.map(entryOf))).pipe(
-        Effect.map(({ call, value }): Delivered => ({
-          calls: [call],
-          outcomes: new Map(rows.map((row, at) => [row.id, { _tag: value[at] === true ? "Written" : "Superseded" }]))
-        })),
-        Effect.catchTag("StoreUnavailable", () =>
-          Effect.succeed<Delivered>({
-            calls: [],
-            outcomes: new Map(rows.map((row) => [row.id, {
-              _tag: "Failed",
-              failure: { class: "transient", errorType: "pg_unavailable", detail: "the database did not answer" }
-            }]))
-          }))
-      )
+    const deliver = Effect.fnUntraced(function*(rows: ReadonlyArray<Delivery>) {
+      const told = chronicle.append(rows.map(entryOf))
+      const { call, result } = yield* timed("chronicle.append", { table: "chronicle_entries" }, told)
+      const outcomeOf = (at: number): Outcome =>
+        Result.isFailure(result)
+          ? { _tag: "Failed", failure: storeFailed }
+          : { _tag: result.success[at] === true ? "Written" : "Superseded" }
+      const outcomes = new Map(rows.map((row, at) => [row.id, outcomeOf(at)]))
+      return { calls: [call], outcomes } satisfies Delivered
+    })
 
     return Destination.of({ deliver })
   })

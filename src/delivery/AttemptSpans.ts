@@ -213,7 +213,7 @@ export const tellBatch = Effect.fnUntraced(function*(facts: BatchFacts, rows: Re
     const left = spans.size - linked.length
     if (left > 0) facts.processBatch.value.attribute("links_dropped", left)
   }
-  return spans as ReadonlyMap<number, Tracer.Span>
+  return spans
 })
 
 /** The attempt that a killed worker could not tell of. */

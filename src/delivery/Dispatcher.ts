@@ -40,7 +40,7 @@ const afterExit = (batch: Batch, exit: Exit.Exit<Delivered>): Delivered => {
 const deliveryMax = (leaseFor: Duration.Duration) => Duration.max(Duration.minutes(5), Duration.times(leaseFor, 10))
 
 const count = Effect.fnUntraced(function*(projection: Projection, rows: ReadonlyArray<RowFacts>) {
-  const add = <A extends Metric.Counter<number>>(metric: A, labels: Record<string, string>, by: number) =>
+  const add = (metric: Metric.Counter<number>, labels: Record<string, string>, by: number) =>
     by === 0 ? Effect.void : Metric.update(Metric.withAttributes(metric, { projection, ...labels }), by)
   const tally = new Map<string, number>()
   for (const row of rows) {
@@ -58,7 +58,7 @@ const count = Effect.fnUntraced(function*(projection: Projection, rows: Readonly
 
 const observeTimes = Effect.fnUntraced(function*(facts: BatchFacts, rows: ReadonlyArray<RowFacts>) {
   const { projection } = facts.batch
-  const context = yield* Effect.context<never>()
+  const context = yield* Effect.context()
   const lag = Metric.withAttributes(Metrics.lag, { projection })
   const wait = Metric.withAttributes(Metrics.wait, { projection })
   const endedAt = Number((facts.endedAt - facts.offset) / 1_000n)

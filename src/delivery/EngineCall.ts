@@ -1,5 +1,5 @@
 /** One conversation with the far side, as every row of the batch shows it in its own trace. */
-import { Clock, Effect } from "effect"
+import { Clock, Effect, type Result } from "effect"
 
 export interface EngineCall {
   /** `es.bulk`, `search.upsert`, `chronicle.append`, … */
@@ -10,15 +10,15 @@ export interface EngineCall {
   readonly attributes: Readonly<Record<string, string | number>>
 }
 
-/** Runs `effect` as the batch's own CLIENT span and notes its times for the spans of the rows. */
+/** Runs `effect` as the batch's own CLIENT span and notes its times for the spans of the rows, however it ends. */
 export const timed = <A, E, R>(
   name: string,
   attributes: EngineCall["attributes"],
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<{ readonly value: A; readonly call: EngineCall }, E, R> =>
+): Effect.Effect<{ readonly result: Result.Result<A, E>; readonly call: EngineCall }, never, R> =>
   Effect.gen(function*() {
     const startedAt = yield* Clock.currentTimeNanos
-    const value = yield* effect
+    const result = yield* Effect.result(Effect.withSpan(effect, name, { kind: "client", attributes }))
     const endedAt = yield* Clock.currentTimeNanos
-    return { value, call: { name, startedAt, endedAt, attributes } }
-  }).pipe(Effect.withSpan(name, { kind: "client", attributes }))
+    return { result, call: { name, startedAt, endedAt, attributes } }
+  })

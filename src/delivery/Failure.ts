@@ -19,3 +19,10 @@ export interface Failure {
 }
 
 export const detailMax = 256
+
+/** The database that the far side, or what is told of, lives in. */
+export const storeFailed: Failure = {
+  class: "transient",
+  errorType: "pg_unavailable",
+  detail: "the database did not answer"
+}

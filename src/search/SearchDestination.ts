@@ -2,7 +2,7 @@
 import { Effect, Layer } from "effect"
 import { EntityStore } from "../catalog/EntityStore.ts"
 import { type Delivered, Destination } from "../delivery/Destination.ts"
-import type { Failure } from "../delivery/Failure.ts"
+import { type Failure, storeFailed } from "../delivery/Failure.ts"
 import type { Outcome } from "../delivery/Settlement.ts"
 import type { EntityId, EntityKind } from "../domain/Entity.ts"
 import type { Delivery } from "../outbox/Leases.ts"
@@ -19,12 +19,6 @@ const newest = (deliveries: ReadonlyArray<Delivery>): ReadonlyMap<EntityId, Deli
     if (known === undefined || known.version < delivery.version) byId.set(delivery.entityId, delivery)
   }
   return byId
-}
-
-const storeFailed: Failure = {
-  class: "transient",
-  errorType: "pg_unavailable",
-  detail: "the entities could not be read"
 }
 
 export const layer = Layer.effect(

@@ -3,12 +3,16 @@ import { Duration, Redacted, Result } from "effect"
 
 export interface SettingKind<A> {
   readonly parse: (text: string) => Result.Result<A, string>
-  /** Printed in place of the value wherever it is shown. */
-  readonly secret: boolean
+  /** What may be printed of the text: all of it, unless it is or holds a secret. */
+  readonly shown: (text: string) => string
 }
 
-const kind = <A>(allowed: string, read: (text: string) => A | undefined, secret = false): SettingKind<A> => ({
-  secret,
+const asItIs = (text: string) => text
+const nothing = () => "<redacted>"
+const withoutPassword = (text: string) => text.replace(/(\/\/)[^/\s]*@/g, "$1<redacted>@")
+
+const kind = <A>(allowed: string, read: (text: string) => A | undefined, shown = asItIs): SettingKind<A> => ({
+  shown,
   parse: (text) => {
     const value = read(text)
     return value === undefined ? Result.fail(allowed) : Result.succeed(value)
@@ -68,9 +72,9 @@ export const formatDuration = (value: Duration.Duration): string => {
 export const url = kind("an http:// or https:// address", (text) => {
   const parsed = URL.parse(text)
   return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href.replace(/\/$/, "") : undefined
-})
+}, withoutPassword)
 
-export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), true)
+export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), nothing)
 
 /** Other tools' spellings (`postgres://`, SQLAlchemy's `postgresql+psycopg://`) are taken as `postgresql://`. */
 export const postgresUrl: SettingKind<Redacted.Redacted> = kind(
@@ -81,5 +85,5 @@ export const postgresUrl: SettingKind<Redacted.Redacted> = kind(
       ? Redacted.make(parsed.href)
       : undefined
   },
-  true
+  nothing
 )

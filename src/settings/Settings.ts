@@ -1,5 +1,5 @@
 /** The effective settings of a process, read once at its start; every mistake is reported at once. */
-import { Context, Duration, Effect, Layer, Result, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { formatDuration } from "./SettingKind.ts"
 import { type Setting, table } from "./SettingTable.ts"
 
@@ -34,8 +34,6 @@ export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>("wordlo
   }
 }
 
-const redacted = "<redacted>"
-
 const lookUp = (env: Environment, names: ReadonlyArray<string>) => {
   const name = names.find((candidate) => (env[candidate] ?? "").trim() !== "")
   return name === undefined ? undefined : { name, text: env[name]!.trim() }
@@ -46,7 +44,7 @@ const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNu
   if (found === undefined) return Result.succeed(spec.fallback)
   return Result.mapError(spec.kind.parse(found.text), (allowed) => ({
     name: found.name,
-    value: spec.kind.secret ? redacted : found.text.slice(0, 80),
+    value: spec.kind.shown(found.text).slice(0, 80),
     allowed
   }))
 }
@@ -93,16 +91,20 @@ const print = (value: unknown): string =>
     ? value
     : JSON.stringify(value)
 
-/** What `wordloom config` prints: every setting, where it came from, and no secret. */
+/** What `wordloom config` prints: every effective value, what decided it, and no secret. */
 export const describe = (env: Environment): ReadonlyArray<Effective> => {
   const values = Result.getOrUndefined(read(env)) as Record<string, unknown> | undefined
   return Object.entries(table).map(([key, spec]) => {
     const found = lookUp(env, spec.names)
-    const value = found === undefined ? print(values?.[key] ?? spec.fallback) : found.text
+    const effective = values?.[key] ?? spec.fallback
+    // A secret or damaged value has no text of its own; any other is shown as it works, which other settings may decide.
+    const asGiven = found !== undefined && (values === undefined || Redacted.isRedacted(effective))
+    const value = spec.kind.shown(asGiven ? found.text : print(effective))
+    const decidedElsewhere = found === undefined && value !== print(spec.fallback)
     return {
       name: spec.names[0],
-      value: spec.kind.secret && found !== undefined ? redacted : value,
-      source: found?.name ?? "default",
+      value,
+      source: found?.name ?? (decidedElsewhere ? "other settings" : "default"),
       meaning: spec.meaning
     }
   })

@@ -1,14 +1,14 @@
 /** What every store promises of claims, leases and settlements: P-01 to P-03 and P-08. */
 import { assert, layer, type Vitest } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
-import { type Batch, Leases, type Settlement } from "../../src/outbox/Leases.ts"
+import type { Leases, Settlement } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
 import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
 
-const { changeOf, claim, commit, commitMany, dead, done, idsOf, reclaim, release, retry, settle, superseded } = Changes
+const { changeOf, claim, commit, commitMany, dead, done, extend, idsOf, reclaim, release, retry, settle, superseded } = Changes
 
 type Needs = Leases | Outbox | OutboxReport | Transaction | Backstage
 type It = Vitest.MethodsNonLive<Needs>
@@ -159,8 +159,6 @@ const leases = (it: It) => {
     assert.deepStrictEqual((yield* reclaim()).map((lost) => lost.id), [id])
   })))
 }
-
-const extend = (batch: Batch) => Leases.use((leases) => leases.extend(batch, Changes.leaseFor))
 
 const settling = (it: It) => {
   it.effect("settles every row of a batch by its own outcome", fresh(Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /** The loop that empties an outbox: what it does when there is work, when there is none, and when it must stop. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as WorkerIdentityMemory from "../../layers/memory/WorkerIdentityMemory.ts"
 import type { Destination } from "../../src/delivery/Destination.ts"
@@ -8,6 +8,7 @@ import * as Worker from "../../src/delivery/Worker.ts"
 import { WorkerIdentity } from "../../src/delivery/WorkerIdentity.ts"
 import type { Leases } from "../../src/outbox/Leases.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import { WakeUps } from "../../src/outbox/WakeUps.ts"
 import { attemptsOf } from "../support/Backstage.ts"
 import { changeOf, claim } from "../support/Changes.ts"
 import * as MemoryStores from "../support/MemoryStores.ts"
@@ -84,6 +85,28 @@ describe("a worker", () => {
       assert.isAtLeast(asked, 50)
       assert.isAtMost(asked, 76)
       assert.deepStrictEqual(yield* Spans.all, [])
+      yield* stop
+    }).pipe(store))
+
+  it.effect("looks at once when it hears that there is something, and not only then", () =>
+    Effect.gen(function*() {
+      const heard = yield* Deferred.make<void>()
+      const wakeUps = {
+        count: Effect.map(Deferred.isDone(heard), Number),
+        beyond: (known: number) => known > 0 ? Effect.never : Deferred.await(heard)
+      }
+      const options = { pollInterval: Duration.hours(1), concurrency: 1 }
+      const { stop } = yield* start({ options }).pipe(Effect.provideService(WakeUps, wakeUps))
+      yield* TestClock.adjust("3 hours")
+      yield* request()
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* statuses, ["pending"])
+      yield* Deferred.succeed(heard, undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* statuses, ["done"])
+      yield* request()
+      yield* TestClock.adjust("2 hours")
+      assert.deepStrictEqual(yield* statuses, ["done", "done"])
       yield* stop
     }).pipe(store))
 

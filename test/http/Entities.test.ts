@@ -213,7 +213,7 @@ describe("entities", () => {
       ...writes,
       ...Array.from({ length: 6 }, write)
     ])
-    assert.strictEqual(removed!.status, 204)
+    assert.strictEqual(removed.status, 204)
     for (const answer of answers) {
       assert.include([201, 404], answer.status, answer.text)
       if (answer.status !== 201) continue

@@ -37,27 +37,38 @@ describe("metrics", () => {
   }
   const ofApi = () => scraped(`${running.base}/metrics`)
 
-  const isCounter = (family: Family | undefined, labels: ReadonlyArray<string>) => {
-    assert.strictEqual(family?.type, "counter")
-    assert.isNotEmpty(family.help)
-    for (const sample of family.samples) {
+  const family = (metrics: ReadonlyMap<string, Family>, name: string, type: string): Family => {
+    const found = metrics.get(`wordloom_${name}`)
+    if (found === undefined) throw new Error(`${name} is not among ${[...metrics.keys()].join(", ")}`)
+    assert.strictEqual(found.type, type)
+    assert.isNotEmpty(found.help)
+    assert.isNotEmpty(found.samples)
+    return found
+  }
+
+  const counter = (metrics: ReadonlyMap<string, Family>, name: string, labels: ReadonlyArray<string>) => {
+    const found = family(metrics, name, "counter")
+    for (const sample of found.samples) {
       assert.hasAllKeys(sample.labels, [...labels])
       assert.isAtLeast(sample.value, 0)
     }
-    assert.isNotEmpty(family.samples)
+    return found
   }
 
-  const isHistogram = (family: Family | undefined, labels: ReadonlyArray<string>, bounds?: ReadonlyArray<string>) => {
-    assert.strictEqual(family?.type, "histogram")
-    assert.isNotEmpty(family.help)
+  const isHistogram = (
+    metrics: ReadonlyMap<string, Family>,
+    name: string,
+    labels: ReadonlyArray<string>,
+    bounds?: ReadonlyArray<string>
+  ) => {
+    const found = family(metrics, name, "histogram")
     const series = new Map<string, Array<Sample>>()
-    for (const sample of family.samples) {
+    for (const sample of found.samples) {
       const { le: _le, ...rest } = sample.labels
       assert.hasAllKeys(rest, [...labels])
       const key = JSON.stringify(Object.entries(rest).toSorted())
       series.set(key, [...series.get(key) ?? [], sample])
     }
-    assert.isNotEmpty(family.samples)
     for (const samples of series.values()) {
       const ending = (end: string) => samples.filter(({ name }) => name.endsWith(end))
       const buckets = ending("_bucket")
@@ -72,32 +83,29 @@ describe("metrics", () => {
 
   it("tells of requests by method, route template and status", async () => {
     const metrics = await ofApi()
-    const requests = metrics.get("wordloom_http_requests_total")
-    isCounter(requests, ["method", "route", "status_code"])
+    const requests = counter(metrics, "http_requests_total", ["method", "route", "status_code"])
     const count = (method: string, route: string, status_code: string) =>
-      requests!.samples.find(({ labels }) =>
+      requests.samples.find(({ labels }) =>
         labels["method"] === method && labels["route"] === route && labels["status_code"] === status_code)?.value
     assert.strictEqual(count("POST", "/api/v1/tags", "201"), 1)
     assert.strictEqual(count("GET", "/api/v1/libraries/:id", "200"), 1)
     assert.strictEqual(count("GET", "/api/v1/tags/:id", "400"), 1)
     assert.strictEqual(count("GET", "none", "404"), 1)
-    isHistogram(metrics.get("wordloom_http_request_duration_seconds"), ["method", "route"], seconds)
-    isHistogram(metrics.get("wordloom_http_request_size_bytes"), ["method", "route"], bytes)
-    isHistogram(metrics.get("wordloom_http_response_size_bytes"), ["method", "route"], bytes)
-    const inFlight = metrics.get("wordloom_http_requests_in_flight")
-    assert.strictEqual(inFlight?.type, "gauge")
+    isHistogram(metrics, "http_request_duration_seconds", ["method", "route"], seconds)
+    isHistogram(metrics, "http_request_size_bytes", ["method", "route"], bytes)
+    isHistogram(metrics, "http_response_size_bytes", ["method", "route"], bytes)
+    const inFlight = family(metrics, "http_requests_in_flight", "gauge")
     // The scrape itself.
     assert.deepStrictEqual(inFlight.samples.map(({ labels, value }) => ({ labels, value })), [{ labels: {}, value: 1 }])
   })
 
   it("tells of statements by operation and table, and of rows left in an outbox", async () => {
     const metrics = await ofApi()
-    isCounter(metrics.get("wordloom_db_queries_total"), ["operation", "table"])
-    isHistogram(metrics.get("wordloom_db_query_duration_seconds"), ["operation", "table"], seconds)
-    const enqueued = metrics.get("wordloom_outbox_enqueued_total")
-    isCounter(enqueued, ["projection"])
+    counter(metrics, "db_queries_total", ["operation", "table"])
+    isHistogram(metrics, "db_query_duration_seconds", ["operation", "table"], seconds)
+    const enqueued = counter(metrics, "outbox_enqueued_total", ["projection"])
     assert.deepStrictEqual(
-      enqueued!.samples.map(({ labels, value }) => [labels["projection"], value]).toSorted(),
+      enqueued.samples.map(({ labels, value }) => [labels["projection"], value]).toSorted(),
       [["chronicle", 3], ["search", 3]]
     )
   })
@@ -108,12 +116,12 @@ describe("metrics", () => {
       const done = found.get("wordloom_outbox_processed_total")?.samples ?? []
       return done.reduce((sum, { value }) => sum + value, 0) === 6 ? found : undefined
     })
-    isCounter(metrics.get("wordloom_outbox_processed_total"), ["projection", "result"])
-    isCounter(metrics.get("wordloom_outbox_idle_polls_total"), ["projection"])
-    isHistogram(metrics.get("wordloom_outbox_lag_seconds"), ["projection"])
-    isHistogram(metrics.get("wordloom_outbox_wait_seconds"), ["projection"])
-    isHistogram(metrics.get("wordloom_outbox_batch_size"), ["projection"])
-    assert.strictEqual(metrics.get("wordloom_outbox_in_flight")?.type, "gauge")
+    counter(metrics, "outbox_processed_total", ["projection", "result"])
+    counter(metrics, "outbox_idle_polls_total", ["projection"])
+    isHistogram(metrics, "outbox_lag_seconds", ["projection"])
+    isHistogram(metrics, "outbox_wait_seconds", ["projection"])
+    isHistogram(metrics, "outbox_batch_size", ["projection"])
+    family(metrics, "outbox_in_flight", "gauge")
     for (const { samples } of metrics.values()) {
       for (const { labels } of samples) {
         if (labels["projection"] !== undefined) assert.include(["search", "chronicle"], labels["projection"])

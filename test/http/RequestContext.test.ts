@@ -170,7 +170,7 @@ describe("request context", () => {
       ["600 characters in short members", Array.from({ length: 12 }, (_, n) => `k${n}=${"v".repeat(46)}`).join(","), 10]
     ] as const) {
       it(`keeps what is valid of a tracestate with ${what}`, async () => {
-        const { answer, rows } = await create({ traceparent: parent, tracestate: tracestate as string })
+        const { answer, rows } = await create({ traceparent: parent, tracestate: tracestate })
         assert.strictEqual((answer.headers["traceparent"] as string).slice(3, 35), traceId)
         for (const row of rows) {
           if (typeof kept === "number") assert.isAtMost(row["tracestate"].length, 512)

@@ -60,10 +60,9 @@ layer(stores, { excludeTestServices: true })("An import", (it) => {
       yield* Fiber.interrupt(cutting)
       assert.isAbove(cuts, 0)
       assert.strictEqual(outcome.to.imported, file.lines)
-      assert.deepStrictEqual(
-        yield* titlesIn(file.library),
-        Array.from({ length: file.lines }, (_, at) => `title ${at}`)
-      )
+      // The last cut may have hit a connection that now lies in the pool.
+      const titles = yield* Effect.retry(titlesIn(file.library), { times: 3 })
+      assert.deepStrictEqual(titles, Array.from({ length: file.lines }, (_, at) => `title ${at}`))
     }))
 
   it.effect("takes nothing for a line that the file's end did not end", () =>

@@ -54,6 +54,8 @@ export const claim = (
 export const settle = (batch: Batch, ...settlements: ReadonlyArray<Settlement>) =>
   Leases.use((leases) => Effect.map(leases.settle(batch, settlements), (held) => [...held].toSorted((a, b) => a - b)))
 
+export const extend = (batch: Batch) => Leases.use((leases) => leases.extend(batch, leaseFor))
+
 export const reclaim = (options: { readonly limit?: number; readonly attemptsMax?: number } = {}) =>
   Leases.use((leases) => leases.reclaim("search", { limit: options.limit ?? 100, attemptsMax: options.attemptsMax ?? 10 }))
 

@@ -44,10 +44,11 @@ const backstage = Layer.effect(
       clear: Effect.orDie(sql`truncate ${sql.literal([...hot, ...finished, ...others].join(", "))}`),
       passTime: (duration) => {
         const passed = sql`${Duration.toMillis(Duration.fromInputUnsafe(duration))} * interval '1 millisecond'`
-        return Effect.forEach(times, ([table, columns]) =>
-          sql`update ${sql(table)} set ${sql.csv(columns.map((column) => sql`${sql(column)} = ${sql(column)} - ${passed}`))}`, {
-          discard: true
-        }).pipe(Effect.orDie)
+        const moved = times.map(([table, columns]) => {
+          const earlier = columns.map((column) => sql`${sql(column)} = ${sql(column)} - ${passed}`)
+          return sql`${sql(`${table}_moved`)} as (update ${sql(table)} set ${sql.csv(earlier)})`
+        })
+        return Effect.orDie(sql`with ${sql.csv(moved)} select`)
       },
       attempts: sql`select projection, event_id::float8 as id, attempt, worker, outcome, error_type
         from outbox_attempts order by ended_at, event_id`.pipe(Effect.flatMap(decodeAttempts), Effect.orDie)

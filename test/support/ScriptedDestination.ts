@@ -1,7 +1,6 @@
 /** A far side that does what the test says, row by row. */
-import { Effect, Layer } from "effect"
-import { type Delivered, Destination } from "../../src/delivery/Destination.ts"
-import { timed } from "../../src/delivery/EngineCall.ts"
+import { Clock, Effect, Layer } from "effect"
+import { Destination } from "../../src/delivery/Destination.ts"
 import type { Failure } from "../../src/delivery/Failure.ts"
 import type { Outcome } from "../../src/delivery/Settlement.ts"
 import type { Delivery } from "../../src/outbox/Leases.ts"
@@ -21,14 +20,13 @@ export const layer = (answer: Answer) =>
   Layer.succeed(
     Destination,
     Destination.of({
-      deliver: (rows) =>
-        Effect.map(
-          timed("far.write", { status: 200 }, Effect.forEach(rows, (row) => Effect.map(answer(row), (outcome) => ({ row, outcome })))),
-          ({ call, value }): Delivered => ({
-            calls: [call],
-            outcomes: new Map(value.flatMap(({ outcome, row }) => outcome === undefined ? [] : [[row.id, outcome]]))
-          })
-        )
+      deliver: Effect.fnUntraced(function*(rows) {
+        const startedAt = yield* Clock.currentTimeNanos
+        const outcomes = yield* Effect.withSpan(Effect.forEach(rows, answer), "far.write", { kind: "client" })
+        const call = { name: "far.write", startedAt, endedAt: yield* Clock.currentTimeNanos, attributes: { status: 200 } }
+        const told = rows.flatMap(({ id }, at) => outcomes[at] === undefined ? [] : [[id, outcomes[at]] as const])
+        return { calls: [call], outcomes: new Map(told) }
+      })
     })
   )
 

@@ -1,11 +1,8 @@
 /** `wordloom config`: every setting, where its value came from, and every mistake. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { describe, type Effective, notices, read, SettingsInvalid } from "../../../src/settings/Settings.ts"
+import { describe, type Effective, notices, read } from "../../../src/settings/Settings.ts"
 import * as Output from "./Output.ts"
-
-/** An address may carry a password too. */
-const withoutPassword = (text: string) => text.replace(/(\/\/)[^/\s]*@/g, "$1<redacted>@")
 
 const columns: ReadonlyArray<Output.Column<Effective & { readonly wrong: boolean }>> = [
   { title: "SETTING", text: ({ name }) => name, color: ({ wrong }) => wrong ? Output.red : Output.bold },
@@ -20,14 +17,12 @@ const columns: ReadonlyArray<Output.Column<Effective & { readonly wrong: boolean
 
 export const run = Effect.fnUntraced(function*({ json }: { readonly json: boolean }) {
   const outcome = read(process.env)
-  const mistakes = Result.isFailure(outcome)
-    ? outcome.failure.mistakes.map((mistake) => ({ ...mistake, value: withoutPassword(mistake.value) }))
-    : []
+  const mistakes = Result.isFailure(outcome) ? outcome.failure.mistakes : []
   const wrong = new Set(mistakes.map(({ name }) => name))
-  const settings = describe(process.env).map((one) => ({ ...one, value: withoutPassword(one.value) }))
+  const settings = describe(process.env)
   yield* json
     ? Output.printJson({ settings, mistakes })
     : Output.print(Output.table(columns, settings.map((one) => ({ ...one, wrong: wrong.has(one.source) }))))
-  if (Result.isFailure(outcome)) return yield* new SettingsInvalid({ mistakes })
+  if (Result.isFailure(outcome)) return yield* outcome.failure
   for (const notice of notices(process.env, outcome.success)) yield* Output.tell(`note: ${notice}`)
 })
