@@ -5,7 +5,10 @@
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
-command -v go >/dev/null || { echo "jaeger: needs Go 1.25 or newer (Debian: apt-get install golang-go)" >&2; exit 1; }
 module=github.com/jaegertracing/jaeger
+wanted="$module@v1.76.0 $module/cmd/jaeger"
+if [ "$(cat "$here/../.tools/jaeger.version" 2>/dev/null)" != "$wanted" ]; then
+  command -v go >/dev/null || { echo "jaeger: needs Go 1.25 or newer (Debian: apt-get install golang-go)" >&2; exit 1; }
+fi
 "$here/go-tool.sh" $module@v1.76.0 $module/cmd/jaeger "$here/../.tools/jaeger"
 echo "jaeger: v1.76.0 is there" >&2

@@ -3,7 +3,7 @@
  *
  * Whatever happens inside becomes an answer here, and nothing that only observes can change that answer.
  */
-import { Cause, Clock, Effect, Exit, Layer, Metric, type Tracer } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Layer, Metric, type Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpEffect, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SpanError } from "../../src/delivery/AttemptSpans.ts"
@@ -54,12 +54,18 @@ const measure = Effect.fnUntraced(function*(
   })
 })
 
+/** Giving up does not wait for the end of what is given up: undoing a transaction asks a database that may be silent. */
+const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDetach(restore(effect)), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe()))))
+
 const answer = <E, R>(
   httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
   table: RouteTable,
   request: HttpServerRequest.HttpServerRequest
 ) =>
-  httpEffect.pipe(
+  leaving(httpEffect).pipe(
     Effect.timeoutOrElse({
       duration: answerWithin,
       orElse: () => Effect.succeed(problemResponse(503, `no answer within ${answerWithin}`))

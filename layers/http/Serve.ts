@@ -44,7 +44,17 @@ export const serve = <E, R, E2, R2>(
     disableLogger: true,
     disableListenLog: true
   })
-  return listening.pipe(
+  // The server's own graceful stop waits without end: what a finalizer does cannot be interrupted unless it says so.
+  const drained = Layer.effectDiscard(Effect.addFinalizer(() =>
+    Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+    }).pipe(
+      Effect.interruptible,
+      Effect.timeoutOption(options.grace),
+      Effect.andThen(Effect.sync(() => server.closeAllConnections()))
+    )
+  ))
+  return Layer.merge(listening, drained).pipe(
     Layer.provideMerge(served),
     Layer.provide(Layer.mergeAll(
       Layer.succeed(HttpIncomingMessage.MaxBodySize, bodyMax),
@@ -54,7 +64,7 @@ export const serve = <E, R, E2, R2>(
     Layer.provide(NodeHttpServer.layer(() => server, {
       host: options.host,
       port: options.port,
-      gracefulShutdownTimeout: options.grace
+      disablePreemptiveShutdown: true
     }))
   )
 }

@@ -4,22 +4,26 @@ import { Chronicle, type ChronicleEntry } from "../../src/chronicle/Chronicle.ts
 import { toPage } from "../../src/domain/Paging.ts"
 import { Store } from "./StoreMemory.ts"
 
-const isSame = (a: ChronicleEntry) => (b: ChronicleEntry) => a.entity_id === b.entity_id && a.version === b.version
+const keyOf = ({ entity_id, version }: ChronicleEntry) => `${entity_id}:${version}`
 
 export const layer = Layer.effect(
   Chronicle,
   Effect.gen(function*() {
     const store = yield* Store
 
-    const add = Effect.fnUntraced(function*(entry: ChronicleEntry) {
+    const append = Effect.fnUntraced(function*(entries: ReadonlyArray<ChronicleEntry>) {
       const contents = yield* store.read
-      if (contents.entries.some(isSame(entry))) return false
-      yield* store.write({ ...contents, entries: [...contents.entries, entry] })
-      return true
+      const known = new Set(contents.entries.map(keyOf))
+      const isNew = entries.map((entry) => {
+        const count = known.size
+        return known.add(keyOf(entry)).size > count
+      })
+      yield* store.write({ ...contents, entries: [...contents.entries, ...entries.filter((_, at) => isNew[at])] })
+      return isNew
     })
 
     return Chronicle.of({
-      append: (entries) => store.run(Effect.forEach(entries, add)),
+      append: (entries) => store.run(append(entries)),
       read: ({ entity_id, entity_type }, limit, cursor) =>
         Effect.map(store.read, ({ entries }) => {
           const found = entries

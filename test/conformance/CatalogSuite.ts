@@ -1,17 +1,20 @@
 /** What every write promises, over whichever store: the entity and its changes, both or neither. */
 import { assert, layer, type Vitest } from "@effect/vitest"
-import { Effect, Exit, type Layer } from "effect"
+import { Effect, Exit, Layer } from "effect"
+import type { SecureRandom } from "effect/crypto"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import type { FieldChange } from "../../src/domain/Change.ts"
 import type { EntityId, FieldsOf } from "../../src/domain/Entity.ts"
 import type { Delivery, Leases } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
+import { Outbox } from "../../src/outbox/Outbox.ts"
+import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { type Backstage, fresh } from "../support/Backstage.ts"
 import { claim, newId } from "../support/Changes.ts"
 
-type Needs = Catalog | EntityStore | Leases | Transaction | Backstage
+type Needs = Catalog | EntityStore | Leases | Transaction | SecureRandom.SecureRandom | Backstage
 type It = Vitest.MethodsNonLive<Needs>
 
 const use = Catalog.use.bind(Catalog)
@@ -30,6 +33,13 @@ const told = (projection: Projection = "chronicle") =>
   Effect.map(claim({ projection, limit: 1_000 }), ({ deliveries }) => deliveries)
 
 const briefly = ({ entityId, op, version }: Delivery) => [entityId, op, version]
+
+// Fresh, or the catalog that is there would be taken for this one.
+const untold = Layer.fresh(Catalog.layer).pipe(
+  Layer.provide(
+    Layer.succeed(Outbox, Outbox.of({ append: () => Effect.fail(new StoreUnavailable({ cause: "away" })) }))
+  )
+)
 
 const creating = (it: It) => {
   it.effect("leaves one row in each outbox for every new entity, with all of its fields", fresh(Effect.gen(function*() {
@@ -67,6 +77,20 @@ const creating = (it: It) => {
       }
     }
   )))
+
+  it.effect("keeps no write that the outbox could not be told of", fresh(Effect.gen(function*() {
+    const tag = yield* newTag("one")
+    const writes: ReadonlyArray<Effect.Effect<void, unknown, Catalog>> = [
+      Effect.asVoid(newTag("two")),
+      Effect.asVoid(use((catalog) => catalog.change("tag", tag.id, { name: "three" }, undefined))),
+      use((catalog) => catalog.remove("tag", tag.id, undefined))
+    ]
+    for (const write of writes) {
+      const exit = yield* Effect.exit(Effect.provide(write, untold))
+      assert.isTrue(Exit.isFailure(exit))
+      assert.deepStrictEqual((yield* use((catalog) => catalog.list("tag", 10, undefined))).items, [tag])
+    }
+  })))
 
   it.effect("gives a name to one of many who want it at once", fresh(Effect.gen(function*() {
     const wanted = Array.from({ length: 6 }, () => Effect.exit(newTag("wanted")))

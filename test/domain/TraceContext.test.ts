@@ -159,6 +159,13 @@ describe("tracestate", () => {
     it(`${read === null ? "refuses" : "takes"} ${what}`, () => assert.strictEqual(parseTracestate(text), read))
   }
 
+  it("may be 512 characters long and no longer", () => {
+    const most = [0, 1, 2].map((at) => `k${at}=${"v".repeat(124)}`).join(",")
+    const ofLength = (length: number) => `${most},q=`.padEnd(length, "v")
+    assert.strictEqual(parseTracestate(ofLength(512)), ofLength(512))
+    assert.strictEqual(parseTracestate(ofLength(513)), most)
+  })
+
   it("drops long members first when there is too much of it, then the last ones", () => {
     const [long, short] = [`long=${"v".repeat(200)}`, (at: number) => `k${at}=${"v".repeat(40)}`]
     const shorts = Array.from({ length: 10 }, (_, at) => short(at))

@@ -50,9 +50,10 @@ const work = (told: Told, worker: string) =>
     }
   })
 
-const expire = (told: Told) =>
+/** Time passes, and expired leases are reclaimed twice at once, for as long as `isWorking`. */
+const expire = (told: Told, isWorking: () => boolean) =>
   Effect.gen(function*() {
-    for (let turn = 0; turn < 20; turn++) {
+    while (isWorking()) {
       yield* passTime("11 seconds")
       const all = Leases.use((leases) => leases.reclaim("search", { limit: 10, attemptsMax: 1_000 }))
       const lost = yield* Effect.all([all, all], { concurrency: "unbounded" })
@@ -65,8 +66,12 @@ layer(PostgresStores.layer, { excludeTestServices: true })("workers at once", (i
     const sql = yield* SqlClient.SqlClient
     yield* commitMany(rowsMax)
     const told: Told = { claims: new Map(), releases: new Map(), lost: new Map(), ended: new Map() }
-    const all = [...workers.map((worker) => work(told, worker)), expire(told)]
-    yield* Effect.all(all, { concurrency: "unbounded" })
+    // One that dies before the others begin, so that there always is something to reclaim.
+    add(told.claims, idsOf(yield* claim({ worker: "w-dead", limit: 5 })))
+    yield* passTime("31 seconds")
+    let working = workers.length
+    const all = workers.map((worker) => Effect.ensuring(work(told, worker), Effect.sync(() => working--)))
+    yield* Effect.all([...all, expire(told, () => working > 0)], { concurrency: "unbounded" })
     const rows = yield* sql<{ readonly id: number; readonly status: string; readonly recorded: number; readonly lost: number }>`
       select id::float8 as id, status, count(attempt)::float8 as recorded,
         (count(*) filter (where outcome = 'lease_lost'))::float8 as lost

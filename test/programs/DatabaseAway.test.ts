@@ -130,28 +130,35 @@ describe("without a database", () => {
   })
 
   it("answers 503 while the server takes no connections to the database", async () => {
-    const name = new URL(database.url).pathname.slice(1)
-    const allow = async (allowed: boolean) => {
-      await database.query(`alter database ${name} with allow_connections ${allowed}`)
-    }
+    // `alter database` does not do this to the database that it is said in.
+    const allow = (allowed: boolean) =>
+      database.query("update pg_database set datallowconn = $1 where datname = current_database()", allowed)
     const before = await written()
     await allow(false)
     await database.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'wordloom%'"
     )
-    for (const ask of everyRoute("01890000-0000-7000-8000-000000000000")) unavailable(await ask())
-    await allow(true)
+    try {
+      for (const ask of everyRoute("01890000-0000-7000-8000-000000000000")) unavailable(await ask())
+    } finally {
+      await allow(true)
+    }
     assert.deepStrictEqual(await written(), before)
     await recovered()
   })
 
   it("answers in the end while the database is silent, and recovers", async () => {
+    // Every connection of the pool is in use, and not only those that are made now.
+    await Promise.all(Array.from({ length: 30 }, () => newTag(call)))
     const before = await written()
     proxy.silence()
-    const answers = await Promise.all(everyRoute("01890000-0000-7000-8000-000000000000").map((ask) => ask()))
-    for (const answer of answers) unavailable(answer)
-    assert.strictEqual((await call("GET", "/health/live")).status, 200)
-    proxy.restore()
+    try {
+      const answers = await Promise.all(everyRoute("01890000-0000-7000-8000-000000000000").map((ask) => ask()))
+      for (const answer of answers) unavailable(answer)
+      assert.strictEqual((await call("GET", "/health/live")).status, 200)
+    } finally {
+      proxy.restore()
+    }
     assert.deepStrictEqual(await written(), before)
     await recovered()
   })

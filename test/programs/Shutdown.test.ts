@@ -7,6 +7,7 @@ import { callerOf } from "../support/HttpCall.ts"
 import { type OwnDatabase, ownDatabase } from "../support/OwnDatabase.ts"
 import { type Program, startProgram, until } from "../support/Programs.ts"
 import { listening, logLines, newTag, programsEnv } from "../support/RunningApi.ts"
+import { tcpProxy } from "../support/TcpProxy.ts"
 
 describe("stopping", () => {
   let database: OwnDatabase
@@ -122,6 +123,25 @@ describe("stopping", () => {
     for (const { attempts, status } of rows) assert.strictEqual(attempts, status === "done" ? 1 : 0)
     assert.strictEqual(await api.stop(), 0)
     assert.strictEqual(worker.errors() + api.errors(), "")
+  })
+
+  it("ends although the database has gone silent, with a request in flight", async () => {
+    const proxy = await tcpProxy(database.url)
+    const env = { ...programsEnv(proxy), WORDLOOM_SHUTDOWN_GRACE: "500ms" }
+    const [api, worker] = [startProgram("api", env), startProgram("worker", env)]
+    started.push(api, worker)
+    const call = callerOf(await listening(api))
+    await worker.printed(/draining/)
+    await Promise.all(Array.from({ length: 20 }, () => newTag(call)))
+    proxy.silence()
+    const cutOff = call("POST", "/api/v1/tags", { json: { name: "silent", color: "#000000" } }).then(({ status }) => status, () => 0)
+    await until("the request to be in flight", async () =>
+      /http_requests_in_flight 2$/m.test((await call("GET", "/metrics")).text))
+    const began = performance.now()
+    assert.deepStrictEqual(await Promise.all([api.stop(), worker.stop()]), [0, 0])
+    assert.isBelow(performance.now() - began, 30_000)
+    assert.include([0, 503], await cutOff)
+    await proxy.stop()
   })
 
   it("ends on a second signal at once, too", async () => {
