@@ -100,7 +100,7 @@ function compileCacheFolder(entryUrl) {
  * @returns {string | undefined}
  */
 function findUp(entryUrl, relative) {
-  for (let folder = dirname(fileURLToPath(entryUrl)); ; folder = dirname(folder)) {
+  for (let folder = dirname(fileURLToPath(entryUrl));; folder = dirname(folder)) {
     const candidate = join(folder, relative)
     try {
       accessSync(candidate, constants.X_OK)

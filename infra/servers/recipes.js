@@ -114,11 +114,16 @@ const postgres = {
     giveToServer(password)
     const initdb = ["-D", data, "-U", "wordloom", `--pwfile=${password}`, "--auth=scram-sha-256", "--no-sync"]
     await runToEnd(join(programs, "initdb"), [...initdb, "--encoding=UTF8", "--locale=C.UTF-8"], { cwd: folder })
-    const create = { cwd: folder, input: `CREATE DATABASE "${database.replaceAll('"', '""')}"\n` }
+    const create = { cwd: folder, input: `CREATE DATABASE "${database.replaceAll("\"", "\"\"")}"\n` }
     await runToEnd(join(programs, "postgres"), ["--single", "-D", data, "-c", "fsync=off", "postgres"], create)
     const settings = [
-      "listen_addresses=127.0.0.1", `port=${port("database")}`, "unix_socket_directories=",
-      "max_connections=200", `fsync=${durable}`, `synchronous_commit=${durable}`, `full_page_writes=${durable}`
+      "listen_addresses=127.0.0.1",
+      `port=${port("database")}`,
+      "unix_socket_directories=",
+      "max_connections=200",
+      `fsync=${durable}`,
+      `synchronous_commit=${durable}`,
+      `full_page_writes=${durable}`
     ]
     return {
       command: join(programs, "postgres"),

@@ -10,7 +10,9 @@ const prefix = "wordloom-infra-"
 const nobody = 65534
 // setpriv's options for that one capability; without no_setuid_fixup access(2), which initdb asks, would not count it
 const opensFolders = [
-  "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--securebits=+no_setuid_fixup"
+  "--inh-caps=-all,+dac_override",
+  "--ambient-caps=-all,+dac_override",
+  "--securebits=+no_setuid_fixup"
 ]
 const isLinux = process.platform === "linux"
 const isRoot = process.getuid?.() === 0
@@ -62,7 +64,7 @@ export const makeFolder = (name) => {
  * @param {string[]} paths
  */
 export const giveToServer = (...paths) => {
-  if (isRoot) for (const path of paths) chownSync(path, nobody, nobody)
+  if (isRoot) { for (const path of paths) chownSync(path, nobody, nobody) }
 }
 
 /**
@@ -106,7 +108,7 @@ export const removeLeftovers = () => {
  * @param {string} path
  */
 const isOpenToAll = (path) => {
-  for (let at = realpathSync(path); ; at = dirname(at)) {
+  for (let at = realpathSync(path);; at = dirname(at)) {
     if ((statSync(at).mode & 0o001) === 0) return false
     if (at === dirname(at)) return true
   }

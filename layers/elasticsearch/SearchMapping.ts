@@ -43,7 +43,9 @@ export const foreign = (
     if (name === alias) return `${name} is an index; the name must be free for an alias`
     const mark = mappings?._meta?.["wordloom_mapping"]
     if (mark === undefined) return `${name}, behind the alias ${alias}, is not an index of this product`
-    if (mark !== hash) return `${name}, behind the alias ${alias}, has the mapping ${JSON.stringify(mark)} and not ${hash}`
+    if (mark !== hash) {
+      return `${name}, behind the alias ${alias}, has the mapping ${JSON.stringify(mark)} and not ${hash}`
+    }
   }
   return undefined
 }

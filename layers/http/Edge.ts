@@ -41,9 +41,15 @@ const measure = Effect.fnUntraced(function*(
   const seconds = Number((yield* Clock.currentTimeNanos) - seen.startedAt) / 1e9
   const body = response.body
   const bytes = body._tag === "Uint8Array" ? body.contentLength : 0
-  yield* Metric.update(Metric.withAttributes(Metrics.httpRequests, { ...labels, status_code: String(response.status) }), 1)
+  yield* Metric.update(
+    Metric.withAttributes(Metrics.httpRequests, { ...labels, status_code: String(response.status) }),
+    1
+  )
   yield* Metric.update(Metric.withAttributes(Metrics.httpDuration, labels), seconds)
-  yield* Metric.update(Metric.withAttributes(Metrics.httpRequestSize, labels), sizeOf(request.headers["content-length"]))
+  yield* Metric.update(
+    Metric.withAttributes(Metrics.httpRequestSize, labels),
+    sizeOf(request.headers["content-length"])
+  )
   yield* Metric.update(Metric.withAttributes(Metrics.httpResponseSize, labels), bytes)
   if (quiet(seen.path)) return
   yield* Effect.logInfo(`${seen.method} ${seen.route ?? seen.path} ${response.status}`, {
@@ -54,11 +60,14 @@ const measure = Effect.fnUntraced(function*(
   })
 })
 
-/** Giving up does not wait for the end of what is given up: undoing a transaction asks a database that may be silent. */
+/** Giving up does not wait for what is given up: undoing a transaction asks a database that may be silent. */
 const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkDetach(restore(effect)), (fiber) =>
-      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe()))))
+    Effect.flatMap(
+      Effect.forkDetach(restore(effect)),
+      (fiber) => Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe()))
+    )
+  )
 
 const answer = <E, R>(
   httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
@@ -147,7 +156,8 @@ export const layer = (table: RouteTable) =>
           const seen: Seen = { method, path, route: table.template(request.method, request.url), startedAt }
           // Even an answer that is not ours, such as to a client that went away, carries the id.
           yield* HttpEffect.appendPreResponseHandler((_request, response) =>
-            Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", requestId)))
+            Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", requestId))
+          )
           const observed = inServerSpan(seen, requestId, request, answer(httpEffect, table, request))
           yield* Metric.modify(Metrics.httpInFlight, 1)
           return yield* (quiet(path) ? Effect.withTracerEnabled(observed, false) : observed).pipe(

@@ -76,7 +76,10 @@ const handlers = <K extends EntityKind>(kind: K) =>
 
 export const layer = Layer.mergeAll(
   HttpApiBuilder.group(WordloomApi, "tags", (build) => Effect.map(handlers("tag"), (all) => build.handleAll(all))),
-  HttpApiBuilder.group(WordloomApi, "libraries", (build) =>
-    Effect.map(handlers("library"), (all) => build.handleAll(all))),
+  HttpApiBuilder.group(
+    WordloomApi,
+    "libraries",
+    (build) => Effect.map(handlers("library"), (all) => build.handleAll(all))
+  ),
   HttpApiBuilder.group(WordloomApi, "blocks", (build) => Effect.map(handlers("block"), (all) => build.handleAll(all)))
 )

@@ -1,4 +1,4 @@
-/** The probes. `/health` and `/health/live` never look at a dependency: a database hiccup must not restart the fleet. */
+/** The probes. `/health` and `/health/live` never look at a dependency: a database hiccup must not restart a fleet. */
 import { DateTime, Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { type CheckResult, Health } from "../../src/health/Health.ts"

@@ -6,5 +6,10 @@ import type { Route } from "./RouteTable.ts"
 
 export const routes: ReadonlyArray<Route> = [["GET", "/metrics"]]
 
-export const layer = Layer.unwrap(Effect.map(Settings, ({ metricsEnabled, metricsPrefix }) =>
-  metricsEnabled ? PrometheusMetrics.layerHttp({ path: "/metrics", prefix: metricsPrefix }) : Layer.empty))
+export const layer = Layer.unwrap(
+  Effect.map(
+    Settings,
+    ({ metricsEnabled, metricsPrefix }) =>
+      metricsEnabled ? PrometheusMetrics.layerHttp({ path: "/metrics", prefix: metricsPrefix }) : Layer.empty
+  )
+)

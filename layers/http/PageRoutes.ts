@@ -27,8 +27,11 @@ const start = Effect.promise(() => readFile(page, "utf8")).pipe(
 
 /** The reader is three megabytes of script: it is loaded when somebody first asks for it, not at every start. */
 const docs = Effect.cached(
-  Effect.map(Effect.promise(() => import("effect/http-api/HttpApiScalar")), (HttpApiScalar) =>
-    HttpRouter.toWebHandler(HttpApiScalar.layer(WordloomApi, { path: "/docs" }), { disableLogger: true }).handler)
+  Effect.map(
+    Effect.promise(() => import("effect/http-api/HttpApiScalar")),
+    (HttpApiScalar) =>
+      HttpRouter.toWebHandler(HttpApiScalar.layer(WordloomApi, { path: "/docs" }), { disableLogger: true }).handler
+  )
 )
 
 export const routes: ReadonlyArray<Route> = [["GET", "/"], ["GET", "/docs"], ["GET", "/openapi.json"]]
@@ -36,10 +39,14 @@ export const routes: ReadonlyArray<Route> = [["GET", "/"], ["GET", "/docs"], ["G
 export const layer = Layer.unwrap(Effect.map(docs, (handler) =>
   Layer.mergeAll(
     HttpRouter.add("GET", "/", start),
-    HttpRouter.add("GET", "/docs", Effect.gen(function*() {
-      const answer = yield* handler
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const web = yield* HttpServerRequest.toWeb(request)
-      return HttpServerResponse.fromWeb(yield* Effect.promise(() => answer(web)))
-    }))
+    HttpRouter.add(
+      "GET",
+      "/docs",
+      Effect.gen(function*() {
+        const answer = yield* handler
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const web = yield* HttpServerRequest.toWeb(request)
+        return HttpServerResponse.fromWeb(yield* Effect.promise(() => answer(web)))
+      })
+    )
   )))

@@ -1,6 +1,13 @@
 /** Which problem each of the product's errors is to an HTTP caller. */
 import { Effect } from "effect"
-import { type BadRequest, badField, Conflict, NotFound, PreconditionFailed, Unavailable } from "../../src/api/Problems.ts"
+import {
+  badField,
+  type BadRequest,
+  Conflict,
+  NotFound,
+  PreconditionFailed,
+  Unavailable
+} from "../../src/api/Problems.ts"
 import type {
   EntityNotFound,
   LibraryNotEmpty,

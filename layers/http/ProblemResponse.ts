@@ -31,7 +31,13 @@ export const problemResponse = (
   errors?: ReadonlyArray<FieldError>
 ) =>
   HttpServerResponse.jsonUnsafe(
-    { type: "about:blank", status, title: titles[status] ?? "Error", detail, ...(errors === undefined ? {} : { errors }) },
+    {
+      type: "about:blank",
+      status,
+      title: titles[status] ?? "Error",
+      detail,
+      ...(errors === undefined ? {} : { errors })
+    },
     { status, contentType, headers }
   )
 

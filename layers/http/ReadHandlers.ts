@@ -41,26 +41,34 @@ const search = HttpApiBuilder.group(WordloomApi, "search", (build) =>
     })
   }))
 
-const chronicle = HttpApiBuilder.group(WordloomApi, "chronicle", (build) =>
-  Effect.map(Chronicle, (entries) =>
-    build.handleAll({
-      read: ({ query }) => orProblem(entries.read(query, query.limit ?? limitDefault, query.cursor))
-    })))
+const chronicle = HttpApiBuilder.group(
+  WordloomApi,
+  "chronicle",
+  (build) =>
+    Effect.map(Chronicle, (entries) =>
+      build.handleAll({
+        read: ({ query }) => orProblem(entries.read(query, query.limit ?? limitDefault, query.cursor))
+      }))
+)
 
-const outbox = HttpApiBuilder.group(WordloomApi, "outbox", (build) =>
-  Effect.map(OutboxReport, (report) =>
-    build.handleAll({
-      stats: () => orProblem(Effect.map(report.stats, (projections) => ({ projections }))),
-      events: ({ query }) => orProblem(report.events(query, query.limit ?? limitDefault, query.cursor)),
-      replayOne: ({ params: { id, projection } }) =>
-        orProblem(Effect.flatMap(
-          report.replay({ projection, id }),
-          (replayed) =>
-            replayed === 0
-              ? Effect.fail(new NotFound({ detail: `${projection} has no finished event ${id}` }))
-              : Effect.succeed({ replayed })
-        )),
-      replay: ({ payload }) => orProblem(Effect.map(report.replay(payload), (replayed) => ({ replayed })))
-    })))
+const outbox = HttpApiBuilder.group(
+  WordloomApi,
+  "outbox",
+  (build) =>
+    Effect.map(OutboxReport, (report) =>
+      build.handleAll({
+        stats: () => orProblem(Effect.map(report.stats, (projections) => ({ projections }))),
+        events: ({ query }) => orProblem(report.events(query, query.limit ?? limitDefault, query.cursor)),
+        replayOne: ({ params: { id, projection } }) =>
+          orProblem(Effect.flatMap(
+            report.replay({ projection, id }),
+            (replayed) =>
+              replayed === 0
+                ? Effect.fail(new NotFound({ detail: `${projection} has no finished event ${id}` }))
+                : Effect.succeed({ replayed })
+          )),
+        replay: ({ payload }) => orProblem(Effect.map(report.replay(payload), (replayed) => ({ replayed })))
+      }))
+)
 
 export const layer = Layer.mergeAll(search, chronicle, outbox)

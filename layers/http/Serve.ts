@@ -35,7 +35,8 @@ export const serve = <E, R, E2, R2>(
     (httpEffect) =>
       Effect.andThen(
         HttpEffect.appendPreResponseHandler((_request, response) =>
-          Effect.succeed(server.listening ? response : HttpServerResponse.setHeader(response, "connection", "close"))),
+          Effect.succeed(server.listening ? response : HttpServerResponse.setHeader(response, "connection", "close"))
+        ),
         httpEffect
       ),
     { global: true }

@@ -1,4 +1,4 @@
-/** Bytes that are no request: Node refuses them before anything of ours runs, and they get a problem like all others. */
+/** Bytes that are no request: Node refuses them before anything of ours runs, and they get a problem like the rest. */
 import { randomUUID } from "node:crypto"
 import { type Server, type ServerResponse, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
@@ -33,7 +33,8 @@ export const answerUnreadable = (server: Server): void => {
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const response = open.get(socket)
     const begun = response !== undefined && response.headersSent && !response.writableFinished
-    if (socket.writable && error.code !== "ECONNRESET" && !begun) socket.end(answerTo(error.code), () => socket.destroy())
-    else socket.destroy()
+    if (socket.writable && error.code !== "ECONNRESET" && !begun) {
+      socket.end(answerTo(error.code), () => socket.destroy())
+    } else socket.destroy()
   })
 }

@@ -9,7 +9,8 @@ const refused = problemResponse(400, `body: ${message}`, {}, [{ path: "body", me
 
 /** What has another type is refused unread, by the contract's own decoding. */
 const carriesJson = ({ headers, method }: HttpServerRequest.HttpServerRequest) =>
-  (method === "POST" || method === "PATCH") && /^\s*application\/json\b/i.test(headers["content-type"] ?? "application/json")
+  (method === "POST" || method === "PATCH") &&
+  /^\s*application\/json\b/i.test(headers["content-type"] ?? "application/json")
 
 /** For the routes that it is provided to. The body is read once: whoever decodes it gets the same bytes. */
 export const layer = HttpRouter.middleware((httpEffect) =>

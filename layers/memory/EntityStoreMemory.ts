@@ -42,18 +42,21 @@ const make = Effect.gen(function*() {
     return entity
   })
 
-  const raise = Effect.fnUntraced(function*<K extends EntityKind>(kind: K, before: EntityOf[K], patch: Partial<FieldsOf[K]>) {
-    const after = { ...before, ...patch, version: before.version + 1, updated_at: yield* DateTime.now }
-    yield* store.write(put(yield* store.read, kind, after))
-    return after
-  })
+  const raise = Effect.fnUntraced(
+    function*<K extends EntityKind>(kind: K, before: EntityOf[K], patch: Partial<FieldsOf[K]>) {
+      const after = { ...before, ...patch, version: before.version + 1, updated_at: yield* DateTime.now }
+      yield* store.write(put(yield* store.read, kind, after))
+      return after
+    }
+  )
 
   const get = Effect.fnUntraced(function*<K extends EntityKind>(kind: K, id: EntityId) {
     const found = Option.getOrUndefined(HashMap.get(of(yield* store.read, kind), id))
     return found ?? (yield* new EntityNotFound({ kind, id }))
   })
 
-  const all = <K extends EntityKind>(kind: K) => Effect.map(store.read, (contents) => HashMap.toValues(of(contents, kind)))
+  const all = <K extends EntityKind>(kind: K) =>
+    Effect.map(store.read, (contents) => HashMap.toValues(of(contents, kind)))
 
   return EntityStore.of({
     insert: (kind, entities) => Effect.forEach(entities, ({ fields, id }) => insertOne(kind, id, fields)),
@@ -74,8 +77,10 @@ const make = Effect.gen(function*() {
     }),
     untag: Effect.fnUntraced(function*(tag) {
       const tagged = (yield* all("block")).filter(({ tag_ids }) => tag_ids.includes(tag))
-      return yield* Effect.forEach(tagged, (block) =>
-        raise("block", block, { tag_ids: block.tag_ids.filter((id) => id !== tag) }))
+      return yield* Effect.forEach(
+        tagged,
+        (block) => raise("block", block, { tag_ids: block.tag_ids.filter((id) => id !== tag) })
+      )
     }),
     list: (kind, limit, after) =>
       Effect.map(all(kind), (found) =>
@@ -85,7 +90,10 @@ const make = Effect.gen(function*() {
           ({ id }) => id
         )),
     load: (kind, ids) =>
-      Effect.map(store.read, (contents) => Array.getSomes([...new Set(ids)].map((id) => HashMap.get(of(contents, kind), id))))
+      Effect.map(
+        store.read,
+        (contents) => Array.getSomes([...new Set(ids)].map((id) => HashMap.get(of(contents, kind), id)))
+      )
   })
 })
 

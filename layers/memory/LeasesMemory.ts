@@ -9,7 +9,9 @@ import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
 const byAge = (a: Row, b: Row) =>
   a.state._tag === b.state._tag
     ? (a.state._tag === "Waiting" ? a.readyAt - b.readyAt : 0) || a.id - b.id
-    : a.state._tag === "Waiting" ? -1 : 1
+    : a.state._tag === "Waiting"
+    ? -1
+    : 1
 
 const found = (contents: Contents, projection: Projection) =>
   HashMap.toValues(contents.rows).filter((row) => row.projection === projection)

@@ -38,8 +38,11 @@ export const layer = Layer.effect(
 
     return Outbox.of({
       append: (changes) =>
-        Effect.forEach(subscribed, (projection) =>
-          Effect.forEach(changes, (change) => leave(projection, change), { discard: true }), { discard: true })
+        Effect.forEach(
+          subscribed,
+          (projection) => Effect.forEach(changes, (change) => leave(projection, change), { discard: true }),
+          { discard: true }
+        )
     })
   })
 )

@@ -125,7 +125,15 @@ export const lost = (row: Leased, attemptsMax: number, now: DatabaseMicros) => {
     ? { ...finished(row, "dead", now), error: { type: lostError, detail: "its last worker never settled it" } }
     : { ...again(row, now, now), reclaimed: true, error: { type: lostError, detail: null } }
   const { claimedAt, worker } = row.state
-  const told: LostAttempt = { id: row.id, attempt: row.attempts, worker, claimedAt, lostAt: now, trace: row.trace, dead }
+  const told: LostAttempt = {
+    id: row.id,
+    attempt: row.attempts,
+    worker,
+    claimedAt,
+    lostAt: now,
+    trace: row.trace,
+    dead
+  }
   return { row: next, told, attempt: ended(row, now, "lease_lost", lostError) }
 }
 

@@ -65,13 +65,17 @@ export class Store extends Context.Service<Store, {
               : Effect.sync(() => {
                 working.contents = contents
               })),
-        run: (effect) => Effect.flatMap(Working, (working) => working === undefined ? turn.withPermit(commit(effect)) : effect)
+        run: (effect) =>
+          Effect.flatMap(Working, (working) => working === undefined ? turn.withPermit(commit(effect)) : effect)
       })
     })
   )
 }
 
 /** The store's clock. */
-export const databaseNow: Effect.Effect<DatabaseMicros> = Effect.map(Clock.currentTimeNanos, (now) => Number(now / 1_000n))
+export const databaseNow: Effect.Effect<DatabaseMicros> = Effect.map(
+  Clock.currentTimeNanos,
+  (now) => Number(now / 1_000n)
+)
 
 export const layerTransaction = Layer.effect(Transaction, Effect.map(Store, ({ run }) => Transaction.of({ run })))

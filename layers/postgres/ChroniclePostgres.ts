@@ -54,12 +54,19 @@ const make = Effect.gen(function*() {
       ...(filter.entity_id === undefined ? [] : [sql`entity_id = ${filter.entity_id}::uuid`]),
       ...(from === undefined ? [] : [sql`(at, seq) < (${timeOf(sql, from.at)}, ${from.seq}::bigint)`])
     ]
-    const rows = yield* statement("query", "chronicle_entries", sql`
+    const rows = yield* statement(
+      "query",
+      "chronicle_entries",
+      sql`
       select *, ${sql.literal(micros("at"))} as at_micros from chronicle_entries
       where ${conditions.length === 0 ? sql`true` : sql.and(conditions)}
-      order by at desc, seq desc limit ${limit + 1}`)
-    const page = toPage(decodeRows(rows), limit, ({ at_micros, seq }) =>
-      position.encode({ at: at_micros, seq: Number(seq) }))
+      order by at desc, seq desc limit ${limit + 1}`
+    )
+    const page = toPage(
+      decodeRows(rows),
+      limit,
+      ({ at_micros, seq }) => position.encode({ at: at_micros, seq: Number(seq) })
+    )
     return { ...page, items: page.items.map(({ at_micros: _micros, seq: _seq, ...entry }) => entry) }
   })
 

@@ -3,7 +3,15 @@ import { DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { EntityNotFound, LibraryNotEmpty, NameTaken, ReferenceMissing } from "../../src/catalog/CatalogErrors.ts"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
-import { Block, type EntityId, type EntityKind, type EntityOf, type FieldsOf, Library, Tag } from "../../src/domain/Entity.ts"
+import {
+  Block,
+  type EntityId,
+  type EntityKind,
+  type EntityOf,
+  type FieldsOf,
+  Library,
+  Tag
+} from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
 import { jsons, texts, uuids } from "./Parameters.ts"
 import { constraintOf, orUnavailable } from "./PostgresErrors.ts"
@@ -32,7 +40,7 @@ const decode = <K extends EntityKind>(kind: K, found: ReadonlyArray<unknown>) =>
     updated_at: DateTime.fromDateUnsafe(row.updated_at)
   })) as unknown as ReadonlyArray<EntityOf[K]>
 
-/** The type of every column that a bulk insert fills, for `unnest`; tag_ids go as JSON since arrays do not nest there. */
+/** The type of every column that a bulk insert fills, for `unnest`; arrays do not nest there, so tag_ids go as JSON. */
 const inserted = {
   tag: [["name", "text"], ["color", "text"]],
   library: [["name", "text"]],
@@ -41,7 +49,8 @@ const inserted = {
 
 type Refused = NameTaken | ReferenceMissing
 
-const refusals = <K extends EntityKind>(kind: K, all: ReadonlyArray<Partial<FieldsOf[K]>>) => <A, E, R>(
+const refusals = <K extends EntityKind>(kind: K, all: ReadonlyArray<Partial<FieldsOf[K]>>) =>
+<A, E, R>(
   effect: Effect.Effect<A, E | SqlError.SqlError, R>
 ): Effect.Effect<A, E | SqlError.SqlError | Refused, R> =>
   Effect.catchIf(
@@ -69,8 +78,12 @@ const make = Effect.gen(function*() {
   const holdTags = Effect.fnUntraced(function*(all: ReadonlyArray<{ readonly tag_ids?: ReadonlyArray<EntityId> }>) {
     const ids = [...new Set(all.flatMap((fields) => fields.tag_ids ?? []))].toSorted()
     if (ids.length === 0) return
-    const found = yield* statement("query", "tags", sql<{ readonly id: string }>`
-      select id from tags where id = any(${uuids(ids)}) order by id for key share`)
+    const found = yield* statement(
+      "query",
+      "tags",
+      sql<{ readonly id: string }>`
+      select id from tags where id = any(${uuids(ids)}) order by id for key share`
+    )
     const known = new Set(found.map(({ id }) => id))
     const missing = ids.filter((id) => !known.has(id))
     if (missing.length > 0) return yield* new ReferenceMissing({ field: "tag_ids", ids: missing })
@@ -92,19 +105,27 @@ const make = Effect.gen(function*() {
     const selected = columns.map(([name, type]) =>
       type === "jsonb" ? `array(select jsonb_array_elements_text(${name}))::uuid[]` : name
     ).join(", ")
-    const found = yield* statement("create", tables[kind], sql`
+    const found = yield* statement(
+      "create",
+      tables[kind],
+      sql`
       insert into ${sql(tables[kind])} (id, ${sql.literal(names)})
       select id, ${sql.literal(selected)}
       from unnest(${uuids(entities.map(({ id }) => id))}, ${sql.csv(arrays)}) as new (id, ${sql.literal(names)})
-      returning *`)
+      returning *`
+    )
     const byId = new Map(decode(kind, found).map((entity) => [entity.id, entity]))
     return entities.map(({ id }) => byId.get(id)!)
   }, (effect, kind, entities) => refusals(kind, entities.map(({ fields }) => fields))(effect))
 
   const get = (lock: boolean) =>
     Effect.fnUntraced(function*<K extends EntityKind>(kind: K, id: EntityId) {
-      const found = yield* statement("query", tables[kind], sql`
-        select * from ${sql(tables[kind])} where id = ${id}::uuid ${lock ? sql`for update` : sql``}`)
+      const found = yield* statement(
+        "query",
+        tables[kind],
+        sql`
+        select * from ${sql(tables[kind])} where id = ${id}::uuid ${lock ? sql`for update` : sql``}`
+      )
       return decode(kind, found)[0] ?? (yield* new EntityNotFound({ kind, id }))
     })
 
@@ -117,35 +138,51 @@ const make = Effect.gen(function*() {
         ? sql`library_id = ${value as string}::uuid`
         : sql`${sql(field)} = ${value as string}`
     )
-    const found = yield* statement("update", tables[kind], sql`
+    const found = yield* statement(
+      "update",
+      tables[kind],
+      sql`
       update ${sql(tables[kind])}
       set ${sql.csv(assignments)}, version = version + 1, updated_at = clock_timestamp()
-      where id = ${id}::uuid returning *`)
+      where id = ${id}::uuid returning *`
+    )
     return decode(kind, found)[0]!
   }, (effect, kind, _id, patch) => refusals(kind, [patch])(effect))
 
   const remove = (kind: EntityKind, id: EntityId) =>
     Effect.catchIf(
-      Effect.asVoid(statement("delete", tables[kind], sql`
-        delete from ${sql(tables[kind])} where id = ${id}::uuid returning id`)),
+      Effect.asVoid(statement(
+        "delete",
+        tables[kind],
+        sql`
+        delete from ${sql(tables[kind])} where id = ${id}::uuid returning id`
+      )),
       (error) => constraintOf(error) === "blocks_library_id_fkey",
       () => Effect.fail(new LibraryNotEmpty({ id }))
     )
 
   const untag = (tag: EntityId) =>
     Effect.map(
-      statement("update", "blocks", sql`
+      statement(
+        "update",
+        "blocks",
+        sql`
         update blocks set tag_ids = array_remove(tag_ids, ${tag}::uuid), version = version + 1,
           updated_at = clock_timestamp()
-        where tag_ids @> array[${tag}::uuid] returning *`),
+        where tag_ids @> array[${tag}::uuid] returning *`
+      ),
       (found) => decode("block", found)
     )
 
   const list = <K extends EntityKind>(kind: K, limit: number, after: EntityId | undefined) =>
     Effect.map(
-      statement("query", tables[kind], sql`
+      statement(
+        "query",
+        tables[kind],
+        sql`
         select * from ${sql(tables[kind])}
-        ${after === undefined ? sql`` : sql`where id > ${after}::uuid`} order by id limit ${limit + 1}`),
+        ${after === undefined ? sql`` : sql`where id > ${after}::uuid`} order by id limit ${limit + 1}`
+      ),
       (found) => toPage(decode(kind, found), limit, (last) => last.id)
     )
 

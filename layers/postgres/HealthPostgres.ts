@@ -29,16 +29,19 @@ export const layer = (needs: { readonly search: boolean }) =>
       const index = yield* SearchIndex
       const { healthTimeout } = yield* Settings
       const context = yield* Effect.context<SqlClient.SqlClient>()
-      const migrated = Effect.flatMap(missing, (steps) => steps === 0 ? Effect.void : Effect.fail("steps are missing")).pipe(
-        Effect.provideContext(context)
-      )
+      const migrated = Effect.flatMap(missing, (steps) => steps === 0 ? Effect.void : Effect.fail("steps are missing"))
+        .pipe(
+          Effect.provideContext(context)
+        )
       return Health.of({
         ready: Effect.gen(function*() {
           return {
             database: yield* checked(sql`select 1`, healthTimeout),
             search: needs.search && index.engine !== "postgres"
               ? yield* checked(index.refresh, healthTimeout)
-              : skipped(index.engine === "postgres" ? "the database is the search engine" : "reached through the outbox"),
+              : skipped(
+                index.engine === "postgres" ? "the database is the search engine" : "reached through the outbox"
+              ),
             vector_database: skipped("not part of this product"),
             ai_service: skipped("not part of this product")
           }

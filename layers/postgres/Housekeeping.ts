@@ -1,4 +1,4 @@
-/** Keeps what is finished from growing: a day partition each for what is to come, none for what is past its retention. */
+/** Keeps what is finished from growing: a partition for each day to come, none for what is past its retention. */
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { Settings } from "../../src/settings/Settings.ts"
@@ -19,9 +19,13 @@ const createAhead = Effect.gen(function*() {
     from generate_series(date_trunc('day', clock_timestamp()), clock_timestamp() + ${daysAhead} * interval '1 day',
       interval '1 day') as d
     where not exists (select from outbox_done_default where processed_at >= d and processed_at < d + interval '1 day')`
-  yield* Effect.forEach(days, ({ day: from, next }) =>
-    sql.unsafe(`create table if not exists outbox_done_${day(from)} partition of outbox_done
-      for values from ('${from} 00:00+00') to ('${next} 00:00+00')`), { discard: true })
+  yield* Effect.forEach(
+    days,
+    ({ day: from, next }) =>
+      sql.unsafe(`create table if not exists outbox_done_${day(from)} partition of outbox_done
+      for values from ('${from} 00:00+00') to ('${next} 00:00+00')`),
+    { discard: true }
+  )
 })
 
 const dropPast = Effect.fnUntraced(function*(retention: Duration.Duration) {
@@ -30,7 +34,8 @@ const dropPast = Effect.fnUntraced(function*(retention: Duration.Duration) {
   const past = yield* sql<{ readonly name: string }>`
     select child.relname as name from pg_inherits join pg_class as child on child.oid = inhrelid
     where inhparent = 'outbox_done'::regclass and child.relname ~ '^outbox_done_[0-9]{8}$'
-      and to_date(right(child.relname, 8), 'YYYYMMDD') + 1 < (clock_timestamp() - ${seconds} * interval '1 second')::date`
+      and to_date(right(child.relname, 8), 'YYYYMMDD') + 1
+        < (clock_timestamp() - ${seconds} * interval '1 second')::date`
   yield* Effect.forEach(past, ({ name }) => sql`drop table ${sql(name)}`, { discard: true })
   yield* sql`
     delete from outbox_done_default where ctid = any(array(

@@ -21,18 +21,30 @@ export const layer = Layer.effect(
     /** Of two requests at once the second waits here until the first has committed or failed. */
     const take = (key: string, fingerprint: string) =>
       Effect.gen(function*() {
-        const taken = yield* statement("create", "idempotency_keys", sql`
+        const taken = yield* statement(
+          "create",
+          "idempotency_keys",
+          sql`
           insert into idempotency_keys (key, fingerprint) values (${key}, ${fingerprint})
-          on conflict (key) do nothing returning key`)
+          on conflict (key) do nothing returning key`
+        )
         if (taken.length > 0) return undefined
-        const [known] = yield* statement("query", "idempotency_keys", sql<Remembered>`
-          select fingerprint, answer from idempotency_keys where key = ${key}`)
+        const [known] = yield* statement(
+          "query",
+          "idempotency_keys",
+          sql<Remembered>`
+          select fingerprint, answer from idempotency_keys where key = ${key}`
+        )
         return known
       }).pipe(orUnavailable)
 
     const remember = (key: string, answer: unknown) =>
-      orUnavailable(statement("update", "idempotency_keys", sql`
-        update idempotency_keys set answer = ${JSON.stringify(answer ?? null)}::jsonb where key = ${key} returning key`))
+      orUnavailable(statement(
+        "update",
+        "idempotency_keys",
+        sql`
+        update idempotency_keys set answer = ${JSON.stringify(answer ?? null)}::jsonb where key = ${key} returning key`
+      ))
 
     const once = <A, I, E, R>(
       request: { readonly key: string | undefined; readonly said: string },

@@ -1,4 +1,4 @@
-/** Claims and settlements, each one short committed statement; only PostgreSQL's clock decides whether a lease holds. */
+/** Claims and settlements, each one short committed statement; PostgreSQL's clock alone decides what a lease holds. */
 import { Duration, Effect, Layer, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type Statement } from "effect/sql"
@@ -72,7 +72,7 @@ const make = Effect.gen(function*() {
   ) {
     const table = sql(hotTable[projection])
     const token = yield* random.uuidV4()
-    // any(array(..)) is the fence that keeps the planner from joining; a scalar sub-select keeps the clock out of a filter.
+    // any(array(..)) keeps the planner from joining; a scalar sub-select keeps the clock out of a filter.
     const rows = yield* run(sql`
       with due as materialized (
         select id from ${table} where state = 1 and due_at <= (select clock_timestamp())
@@ -111,7 +111,8 @@ const make = Effect.gen(function*() {
         claimed_at, attempts, lease_owner, ${sql.literal(said)} from gone returning id`
   }
 
-  const retry = (batch: Batch, settled: ReadonlyArray<Settlement & { readonly _tag: "Retry" }>) => sql`
+  const retry = (batch: Batch, settled: ReadonlyArray<Settlement & { readonly _tag: "Retry" }>) =>
+    sql`
       with back as (
         update ${sql(hotTable[batch.projection])} as row
         set state = 1, due_at = clock_timestamp() + delay * interval '1 millisecond',
@@ -128,22 +129,24 @@ const make = Effect.gen(function*() {
       select ${batch.projection}, id, attempts, ${batch.worker}, claimed_at, 'failed', 'retry_scheduled', error_type,
         error_detail, traceparent from back returning event_id as id`
 
-  const dead = (batch: Batch, settled: ReadonlyArray<Settlement & { readonly _tag: "Dead" }>) => sql`
+  const dead = (batch: Batch, settled: ReadonlyArray<Settlement & { readonly _tag: "Dead" }>) =>
+    sql`
       with gone as (
         delete from ${sql(hotTable[batch.projection])} as row
         using unnest(${bigints(idsOf(settled))}, ${texts(settled.map(({ errorType }) => errorType))},
           ${texts(settled.map(({ detail }) => detail))}) as failed (id, type, detail)
         where row.id = failed.id and ${held(batch)} returning row.*, failed.type, failed.detail
       ), noted as (
-        insert into outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, result, outcome, error_type,
-          error_detail, traceparent)
+        insert into outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, result, outcome,
+          error_type, error_detail, traceparent)
         select ${batch.projection}, id, attempts, ${batch.worker}, claimed_at, 'failed', 'dead_lettered', type, detail,
           traceparent from gone
       )
       insert into outbox_dead (projection, id, claimed_at, attempts, error_type, error_detail, ${sql.literal(said)})
       select ${batch.projection}, id, claimed_at, attempts, type, detail, ${sql.literal(said)} from gone returning id`
 
-  const release = (batch: Batch, settled: ReadonlyArray<Settlement>) => sql`
+  const release = (batch: Batch, settled: ReadonlyArray<Settlement>) =>
+    sql`
       update ${sql(hotTable[batch.projection])}
       set state = 0, attempts = attempts - 1, due_at = clock_timestamp(), waiting_since = clock_timestamp(),
         ${sql.literal(unleased)}

@@ -16,8 +16,10 @@ const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<str
 const table = "wordloom_migrations"
 
 const apply = (statements: ReadonlyArray<string>) =>
-  Effect.flatMap(SqlClient.SqlClient, (sql) =>
-    Effect.forEach(statements, (text) => sql.unsafe(text), { discard: true }))
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => Effect.forEach(statements, (text) => sql.unsafe(text), { discard: true })
+  )
 
 const loader = Migrator.fromRecord(
   Object.fromEntries(

@@ -89,17 +89,26 @@ const make = Effect.gen(function*() {
     const parts = projections.map((projection) => {
       const keyset = from === undefined
         ? []
-        : [sql`(created_at, ${projection}::text, id) < (${timeOf(sql, from.at)}, ${from.projection}, ${from.id}::bigint)`]
+        : [
+          sql`(created_at, ${projection}::text, id) < (${timeOf(sql, from.at)}, ${from.projection}, ${from.id}::bigint)`
+        ]
       const all = [...conditions, ...keyset]
       return sql`(select ${projection}::text as projection, *, ${sql.literal(micros("created_at"))} as position
         from ${sql(events(projection))} where ${all.length === 0 ? sql`true` : sql.and(all)}
         order by created_at desc, id desc limit ${limit + 1})`
     })
     const union = parts.reduce((all, part) => sql`${all} union all ${part}`)
-    const rows = yield* statement("query", "outbox", sql`
-      select * from (${union}) as found order by created_at desc, projection desc, id desc limit ${limit + 1}`)
-    const page = toPage(decodeRows(rows), limit, (row) =>
-      position.encode({ at: row.position, projection: row.projection, id: Number(row.id) }))
+    const rows = yield* statement(
+      "query",
+      "outbox",
+      sql`
+      select * from (${union}) as found order by created_at desc, projection desc, id desc limit ${limit + 1}`
+    )
+    const page = toPage(
+      decodeRows(rows),
+      limit,
+      (row) => position.encode({ at: row.position, projection: row.projection, id: Number(row.id) })
+    )
     return { ...page, items: page.items.map(({ position: _position, ...row }) => ({ ...row, id: Number(row.id) })) }
   })
 

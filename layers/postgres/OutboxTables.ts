@@ -7,8 +7,17 @@ export const hotTable = { search: "outbox_search", chronicle: "outbox_chronicle"
 
 /** What a row says of its change and request, in every table it passes through. */
 export const said = [
-  "entity_type", "entity_id", "entity_version", "op", "traceparent", "tracestate", "request_id", "actor", "library_id",
-  "changes", "created_at"
+  "entity_type",
+  "entity_id",
+  "entity_version",
+  "op",
+  "traceparent",
+  "tracestate",
+  "request_id",
+  "actor",
+  "library_id",
+  "changes",
+  "created_at"
 ].join(", ")
 
 /** A timestamp as microseconds since 1970: exact in a double, where a JavaScript date would lose the last digits. */

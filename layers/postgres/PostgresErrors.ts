@@ -22,12 +22,15 @@ const unavailable = (error: SqlError.SqlError): boolean => {
 export const orUnavailable = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreUnavailable, R> =>
-  Effect.catch(effect, (error): Effect.Effect<never, Exclude<E, SqlError.SqlError> | StoreUnavailable> =>
-    SqlError.isSqlError(error)
-      ? unavailable(error) ? Effect.fail(new StoreUnavailable({ cause: error })) : Effect.die(error)
-      : Effect.fail(error as Exclude<E, SqlError.SqlError>)).pipe(defectsToo)
+  Effect.catch(
+    effect,
+    (error): Effect.Effect<never, Exclude<E, SqlError.SqlError> | StoreUnavailable> =>
+      SqlError.isSqlError(error)
+        ? unavailable(error) ? Effect.fail(new StoreUnavailable({ cause: error })) : Effect.die(error)
+        : Effect.fail(error as Exclude<E, SqlError.SqlError>)
+  ).pipe(defectsToo)
 
-/** A connection that breaks between a write and its end fails the rollback as well, which the library takes for a bug. */
+/** A connection that breaks between a write and its end fails the rollback too, which the library takes for a bug. */
 const defectsToo = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreUnavailable, R> =>
   Effect.catchDefect(effect, (defect) =>
     defect instanceof StoreUnavailable

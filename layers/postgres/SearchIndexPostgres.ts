@@ -8,7 +8,13 @@ import { toPage } from "../../src/domain/Paging.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
-import { CursorInvalid, SearchHit, SearchIndex, SearchUnavailable, type WriteResult } from "../../src/search/SearchIndex.ts"
+import {
+  CursorInvalid,
+  SearchHit,
+  SearchIndex,
+  SearchUnavailable,
+  type WriteResult
+} from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf } from "../../src/search/Snippet.ts"
 import { booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
@@ -48,7 +54,8 @@ const make = Effect.gen(function*() {
   const upsert = (writes: ReadonlyArray<IndexWrite>) =>
     silent(sql<{ readonly id: EntityId }>`
       insert into search_documents as known (id, kind, version, deleted, library_id, tag_ids, title, body)
-      select id, kind, version, deleted, library_id, array(select jsonb_array_elements_text(tag_ids))::uuid[], title, body
+      select id, kind, version, deleted, library_id, array(select jsonb_array_elements_text(tag_ids))::uuid[],
+        title, body
       from unnest(${uuids(writes.map(({ id }) => id))}, ${texts(writes.map(({ kind }) => kind))},
         ${integers(writes.map(({ version }) => version))},
         ${booleans(writes.map(({ document }) => document === null))},
@@ -83,7 +90,8 @@ const make = Effect.gen(function*() {
   const tsquery = (terms: SearchTerms) => {
     // A word of several pieces (`self-made`, 東京) is found where they stand together, as a phrase is.
     const together = (text: string) => sql`phraseto_tsquery('simple', wordloom_plain(${text}))`
-    const prefix = (text: string) => sql`(case when numnode(${together(text)}) = 0 then ''
+    const prefix = (text: string) =>
+      sql`(case when numnode(${together(text)}) = 0 then ''
       else ${together(text)}::text || ':*' end)::tsquery`
     const parts = [
       ...[...terms.words, ...terms.phrases].map(together),
@@ -104,10 +112,14 @@ const make = Effect.gen(function*() {
       ...(query.library_id === undefined ? [] : [sql`library_id = ${query.library_id}::uuid`]),
       ...(query.tag_id === undefined ? [] : [sql`tag_ids @> array[${query.tag_id}::uuid]`])
     ])
-    const rows = yield* statement("query", "search_documents", sql`
+    const rows = yield* statement(
+      "query",
+      "search_documents",
+      sql`
       with wanted as materialized (select ${tsquery(query.terms)} as query),
       ranked as (
-        select id, (ts_rank(words, wanted.query, 1) + case when lower(title) = ${whole} then 1 else 0 end)::float8 as score
+        select id,
+          (ts_rank(words, wanted.query, 1) + case when lower(title) = ${whole} then 1 else 0 end)::float8 as score
         from search_documents, wanted where ${filters}
       ),
       page as materialized (
@@ -116,7 +128,8 @@ const make = Effect.gen(function*() {
         order by score desc, id limit ${limit + 1}
       )
       select kind, id, title, version, score, left(body, ${snippetSource}) as body
-      from page join search_documents using (id), wanted order by score desc, id`)
+      from page join search_documents using (id), wanted order by score desc, id`
+    )
     const hits = decodeHits(rows).map(({ body, ...hit }) => ({
       ...hit,
       snippet: snippetOf({ body, title: hit.title }, query.terms)

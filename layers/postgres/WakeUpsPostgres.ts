@@ -31,7 +31,9 @@ export const layerAnnouncer = Layer.effect(
   })
 )
 
-const reconnect = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")]).pipe(Schedule.jittered)
+const reconnect = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")]).pipe(
+  Schedule.jittered
+)
 
 /** Listens on a connection of its own for as long as the layer lives. */
 export const layer = Layer.effect(

@@ -58,7 +58,10 @@ export const line = (serviceName: string) =>
     })
   })
 
-const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const satisfies Record<string, LogLevel.LogLevel>
+const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const satisfies Record<
+  string,
+  LogLevel.LogLevel
+>
 
 /** `toTerminal`: somebody is looking, so text is the better default. */
 export const layer = (defaultName: string, toTerminal: boolean): Layer.Layer<never, never, Settings> =>

@@ -26,8 +26,10 @@ const elasticsearch = Effect.gen(function*() {
 })
 
 const searchIndex = Layer.unwrap(
-  Effect.flatMap(Settings, ({ search }) =>
-    search === "elasticsearch" ? elasticsearch : Effect.succeed(SearchIndexPostgres.layer))
+  Effect.flatMap(
+    Settings,
+    ({ search }) => search === "elasticsearch" ? elasticsearch : Effect.succeed(SearchIndexPostgres.layer)
+  )
 )
 
 const stores = Layer.mergeAll(
@@ -42,8 +44,11 @@ const stores = Layer.mergeAll(
 
 /** Says at the start what is allowed but probably not meant. */
 const noticed = Layer.effectDiscard(
-  Effect.flatMap(Settings, (settings) =>
-    Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true }))
+  Effect.flatMap(
+    Settings,
+    (settings) =>
+      Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true })
+  )
 )
 
 /** `name` is the service's name on log lines, and what PostgreSQL shows for its connections. */
@@ -59,7 +64,13 @@ export const layer = (name: string) =>
 
 /** The index is there before anything is written to it; an engine that is away is retried by the worker's attempts. */
 export const preparedIndex = Layer.effectDiscard(
-  Effect.flatMap(SearchIndex, (index) =>
-    Effect.catch(index.prepare, (error) =>
-      Effect.logWarning("the search index could not be prepared yet", { engine: error.engine }, error.cause)))
+  Effect.flatMap(
+    SearchIndex,
+    (index) =>
+      Effect.catch(
+        index.prepare,
+        (error) =>
+          Effect.logWarning("the search index could not be prepared yet", { engine: error.engine }, error.cause)
+      )
+  )
 )

@@ -57,7 +57,6 @@ export const launch = <E>(program: Layer.Layer<never, E>) => {
   process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
   NodeRuntime.runMain(main, {
     disableErrorReporting: true,
-    teardown: (exit, onExit) =>
-      onExit(Exit.isSuccess(exit) ? code : Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? code : Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
   })
 }

@@ -48,9 +48,14 @@ const drain = (projection: "search" | "chronicle") =>
 
 const ownId = () => `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`
 
-export const layer = Layer.unwrap(Effect.map(Settings, ({ projections, workerId }) =>
-  Layer.mergeAll(...projections.map(drain) as [ReturnType<typeof drain>]).pipe(
-    Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
-    Layer.provide(WakeUpsPostgres.layer),
-    Layer.provide(Housekeeping.layer)
-  )))
+export const layer = Layer.unwrap(
+  Effect.map(
+    Settings,
+    ({ projections, workerId }) =>
+      Layer.mergeAll(...projections.map(drain) as [ReturnType<typeof drain>]).pipe(
+        Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
+        Layer.provide(WakeUpsPostgres.layer),
+        Layer.provide(Housekeeping.layer)
+      )
+  )
+)

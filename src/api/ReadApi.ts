@@ -41,7 +41,7 @@ export const ChronicleApi = HttpApiGroup.make("chronicle").add(
 )
 
 const Replayed = Schema.Struct({ replayed: Schema.Int }).pipe(HttpApiSchema.status(202))
-/** JavaScript takes the 30th of February for the 2nd of March; PostgreSQL refuses it, and years and offsets beyond these. */
+/** JavaScript takes 30 February for 2 March; PostgreSQL refuses it, and years and offsets beyond these. */
 const onCalendar = (value: string) => {
   const day = value.slice(0, 10)
   const isDay = Option.exists(DateTime.make(day), (at) => DateTime.formatIsoDateUtc(at) === day)
@@ -73,7 +73,10 @@ export const OutboxApi = HttpApiGroup.make("outbox").add(
   HttpApiEndpoint.post("replayOne", "/events/:projection/:id/replay", {
     params: {
       projection: Projection,
-      id: Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
+      id: Schema.NumberFromString.check(
+        Schema.isInt(),
+        Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+      )
     },
     success: Replayed,
     error: [BadRequest, NotFound, Unavailable]

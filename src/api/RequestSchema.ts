@@ -15,7 +15,8 @@ const pathMax = 200
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
-const segment = (part: PropertyKey | { readonly key: PropertyKey }) => String(typeof part === "object" ? part.key : part)
+const segment = (part: PropertyKey | { readonly key: PropertyKey }) =>
+  String(typeof part === "object" ? part.key : part)
 
 /** The library's words for the two commonest mistakes say little to who made them. */
 const clearer: Readonly<Record<string, string>> = {
@@ -25,7 +26,8 @@ const clearer: Readonly<Record<string, string>> = {
 
 const problemOf = (error: HttpApiError.HttpApiSchemaError) => {
   const errors = format(error.cause.issue).issues.slice(0, errorsMax).map(({ message, path = [] }) => ({
-    path: excerpt(path.map(segment).join("."), pathMax) || (error.kind === "Payload" ? "body" : error.kind.toLowerCase()),
+    path: excerpt(path.map(segment).join("."), pathMax) ||
+      (error.kind === "Payload" ? "body" : error.kind.toLowerCase()),
     message: excerpt(clearer[message] ?? message, pathMax)
   }))
   const detail = errors.map(({ message, path }) => `${path}: ${message}`).join("; ")

@@ -1,4 +1,4 @@
-/** Everything a caller can do to a tag, a library or a block. Each write is one transaction: the entity, and its change. */
+/** All a caller can do to a tag, a library or a block. Each write is one transaction: the entity, and its change. */
 import { Array, Context, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { type Change, differences, removed } from "../domain/Change.ts"

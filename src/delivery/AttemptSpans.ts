@@ -1,11 +1,10 @@
 /**
  * Tells each row's attempt in the trace of the request that caused it.
  *
- * A batch is claimed, delivered and settled as one, but people follow one change: so every row gets spans of its own, with
- * the times that the batch noted, once the outcome is known. A row without a trace costs nothing here.
+ * A batch is claimed, delivered and settled as one, but people follow one change: so every row gets spans of its own,
+ * with the times that the batch noted, once the outcome is known. A row without a trace costs nothing here.
  */
-import { Effect, Exit, Option, Tracer } from "effect"
-import { Context } from "effect"
+import { Context, Effect, Exit, Option, Tracer } from "effect"
 import type { Batch, DatabaseMicros, Delivery, LostAttempt, Settlement } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
@@ -239,6 +238,8 @@ export const tellLost = Effect.fnUntraced(function*(
       }
     }
     tell(tracer, parent, { ...spec, name: "outbox.attempt_lost", error: "the worker never settled it" })
-    if (attempt.dead) tell(tracer, parent, { ...spec, name: "outbox.dead_letter", from: spec.to, error: "out of attempts" })
+    if (attempt.dead) {
+      tell(tracer, parent, { ...spec, name: "outbox.dead_letter", from: spec.to, error: "out of attempts" })
+    }
   }
 })

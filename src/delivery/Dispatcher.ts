@@ -44,7 +44,9 @@ const count = Effect.fnUntraced(function*(projection: Projection, rows: Readonly
     by === 0 ? Effect.void : Metric.update(Metric.withAttributes(metric, { projection, ...labels }), by)
   const tally = new Map<string, number>()
   for (const row of rows) {
-    const key = row.held ? `${row.settlement._tag}:${"errorType" in row.settlement ? row.settlement.errorType : ""}` : "lost:"
+    const key = row.held
+      ? `${row.settlement._tag}:${"errorType" in row.settlement ? row.settlement.errorType : ""}`
+      : "lost:"
     tally.set(key, (tally.get(key) ?? 0) + 1)
   }
   for (const [key, by] of tally) {
@@ -168,7 +170,11 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             processBatch: yield* Effect.option(Effect.currentSpan)
           }
           const failed = rows.filter((row) => !row.held || row.outcome._tag === "Failed").length
-          yield* Effect.annotateCurrentSpan({ ok: rows.length - failed, failed, result: failed === 0 ? "ok" : "failed" })
+          yield* Effect.annotateCurrentSpan({
+            ok: rows.length - failed,
+            failed,
+            result: failed === 0 ? "ok" : "failed"
+          })
           // Telling what happened must never undo or repeat what happened.
           yield* Effect.gen(function*() {
             const spans = yield* tellBatch(facts, rows)
@@ -187,8 +193,10 @@ export class Dispatcher extends Context.Service<Dispatcher, {
           ).pipe(
             Effect.withSpan("projection.process_batch", { attributes: { batch_size: batch.deliveries.length } }),
             Effect.annotateSpans("projection", batch.projection),
-            Effect.catchTag("StoreUnavailable", (error) =>
-              Effect.logWarning("a batch could not be settled; its lease will end", error)),
+            Effect.catchTag(
+              "StoreUnavailable",
+              (error) => Effect.logWarning("a batch could not be settled; its lease will end", error)
+            ),
             Effect.catchCause((cause) => Effect.logError("a batch was left to its lease", cause))
           )
 
@@ -196,4 +204,3 @@ export class Dispatcher extends Context.Service<Dispatcher, {
       })
     )
 }
-

@@ -18,8 +18,8 @@ export interface Policy {
 }
 
 /**
- * Total and without IO. A poison row is buried at once; a wrong configuration never buries, since every row would go the
- * same way; anything else is tried again until its attempts run out. `jitter` lies in [0, 1].
+ * Total and without IO. A poison row is buried at once; a wrong configuration never buries, since every row would go
+ * the same way; anything else is tried again until its attempts run out. `jitter` lies in [0, 1].
  */
 export const decide = (
   row: { readonly id: number; readonly attempt: number },

@@ -1,5 +1,19 @@
 /** The loop that empties one outbox, for as long as its layer lives. */
-import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Metric, Option, Random, Ref, Tracer } from "effect"
+import {
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Metric,
+  Option,
+  Random,
+  Ref,
+  Tracer
+} from "effect"
 import { type Batch, Leases } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
@@ -158,6 +172,7 @@ export const layer = (options: WorkerOptions) =>
         Effect.andThen(
           Deferred.succeed(stop, undefined),
           Fiber.awaitAll(slots).pipe(Effect.interruptible, Effect.timeoutOption(options.drainFor))
-        ))
+        )
+      )
     })
   )

@@ -11,8 +11,7 @@ export const storable = Schema.makeFilter<string>((value) =>
 )
 
 /** Between `min` and `max` UTF-16 code units after trimming. */
-export const text = (min: number, max: number) =>
-  Schema.Trim.check(Schema.isBetweenLength(min, max), storable)
+export const text = (min: number, max: number) => Schema.Trim.check(Schema.isBetweenLength(min, max), storable)
 
 /** Cuts to at most `max` code units without splitting a character; `…` marks the cut. */
 export const excerpt = (value: string, max: number): string => {

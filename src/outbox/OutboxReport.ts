@@ -1,8 +1,8 @@
 /** What people ask about the outbox: how much is waiting, since when, and what became of one row. */
 import { Context, type Effect, Schema } from "effect"
+import { Operation } from "../domain/Change.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
 import type { Page } from "../domain/Paging.ts"
-import { Operation } from "../domain/Change.ts"
 import { Projection } from "./Projection.ts"
 import type { StoreUnavailable } from "./StoreUnavailable.ts"
 

@@ -40,8 +40,10 @@ export const layer = Layer.effect(
     // The row is a hint, the entity is the truth: what is no longer there was removed, whatever the row says.
     const writesFor = Effect.fnUntraced(function*(wanted: ReadonlyMap<EntityId, Delivery>) {
       const all = [...wanted.values()]
-      const found = yield* Effect.forEach(kinds, (kind) =>
-        loadKind(kind, all.filter((delivery) => delivery.kind === kind).map((delivery) => delivery.entityId)))
+      const found = yield* Effect.forEach(
+        kinds,
+        (kind) => loadKind(kind, all.filter((delivery) => delivery.kind === kind).map((delivery) => delivery.entityId))
+      )
       const byId = new Map(found.flat().map((write) => [write.id, write]))
       return all.map((delivery): IndexWrite =>
         byId.get(delivery.entityId) ??

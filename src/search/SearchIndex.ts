@@ -1,9 +1,9 @@
 /** The read model that people search in. */
 import { Context, type Effect, Schema } from "effect"
+import type { EngineCall } from "../delivery/EngineCall.ts"
+import type { Failure } from "../delivery/Failure.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
 import type { Page } from "../domain/Paging.ts"
-import type { Failure } from "../delivery/Failure.ts"
-import type { EngineCall } from "../delivery/EngineCall.ts"
 import type { IndexWrite } from "./SearchDocument.ts"
 import type { SearchQuery } from "./SearchQuery.ts"
 

@@ -65,7 +65,8 @@ export const duration = (minMs: number, maxMs: number): SettingKind<Duration.Dur
 /** In the largest unit that leaves no fraction, as `duration` reads it. */
 export const formatDuration = (value: Duration.Duration): string => {
   const ms = Duration.toMillis(value)
-  const unit = (["h", "m", "s"] as const).find((candidate) => ms >= unitMs[candidate] && ms % unitMs[candidate] === 0) ?? "ms"
+  const unit =
+    (["h", "m", "s"] as const).find((candidate) => ms >= unitMs[candidate] && ms % unitMs[candidate] === 0) ?? "ms"
   return `${ms / unitMs[unit]}${unit}`
 }
 

@@ -35,65 +35,137 @@ const samplers = [
 ] as const
 
 export const table = {
-  environment: setting("WORDLOOM_ENV", Kind.pattern(/^[\w.-]{1,64}$/, "letters, digits, '.', '_', '-'"), "development",
-    "deployment.environment.name on every signal"),
+  environment: setting(
+    "WORDLOOM_ENV",
+    Kind.pattern(/^[\w.-]{1,64}$/, "letters, digits, '.', '_', '-'"),
+    "development",
+    "deployment.environment.name on every signal"
+  ),
   home: setting("WORDLOOM_HOME", Kind.words, ".wordloom", "where the embedded PostgreSQL keeps its data"),
-  databaseUrl: setting("DATABASE_URL", Kind.postgresUrl, undefined,
-    "PostgreSQL; embedded when not set"),
+  databaseUrl: setting("DATABASE_URL", Kind.postgresUrl, undefined, "PostgreSQL; embedded when not set"),
   databasePool: setting("WORDLOOM_DATABASE_POOL", Kind.integer(2, 100), 10, "connections per process"),
-  search: setting("WORDLOOM_SEARCH", Kind.oneOf("elasticsearch", "postgres"),
-    undefined, "the search engine; elasticsearch if ELASTIC_URL is set, else postgres"),
+  search: setting(
+    "WORDLOOM_SEARCH",
+    Kind.oneOf("elasticsearch", "postgres"),
+    undefined,
+    "the search engine; elasticsearch if ELASTIC_URL is set, else postgres"
+  ),
   elasticUrl: setting("ELASTIC_URL", Kind.url, undefined, "Elasticsearch"),
-  elasticIndex: setting("ELASTIC_INDEX", Kind.pattern(index, indexAllowed), "wordloom-search-index",
-    "the name that searches and writes use"),
-  elasticApiKey: setting("ELASTIC_API_KEY", Kind.secretText, undefined,
-    "sent as Authorization: ApiKey"),
+  elasticIndex: setting(
+    "ELASTIC_INDEX",
+    Kind.pattern(index, indexAllowed),
+    "wordloom-search-index",
+    "the name that searches and writes use"
+  ),
+  elasticApiKey: setting("ELASTIC_API_KEY", Kind.secretText, undefined, "sent as Authorization: ApiKey"),
   httpHost: setting("WORDLOOM_HTTP_HOST", Kind.words, "127.0.0.1", "the address the API listens on"),
   httpPort: setting(["WORDLOOM_HTTP_PORT", "PORT"], Kind.port, 8_000, "the API's port"),
   sdkDisabled: setting("OTEL_SDK_DISABLED", Kind.flag, false, "true turns tracing off, whatever else is set"),
-  tracingEnabled: setting(["WORDLOOM_TRACING_ENABLED", "OTEL_EXPORT_ENABLED", "OTEL_ENABLED"],
-    Kind.flag, undefined, "the switch: spans are recorded and exported"),
-  tracing: setting("WORDLOOM_TRACING", Kind.oneOf("off", "local", "export"),
-    undefined, "off: no ids anywhere; local: ids in rows, logs and headers, nothing exported; export"),
-  otlpEndpoint: setting("OTEL_EXPORTER_OTLP_ENDPOINT", Kind.url, "http://localhost:4318", "base; /v1/traces is appended"),
-  otlpTracesEndpoint: setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Kind.url, undefined,
-    "used as it is; wins over the base"),
-  sampler: setting("OTEL_TRACES_SAMPLER", Kind.oneOf(...samplers), "parentbased_always_on",
-    "traceidratio is treated as parentbased_traceidratio"),
+  tracingEnabled: setting(
+    ["WORDLOOM_TRACING_ENABLED", "OTEL_EXPORT_ENABLED", "OTEL_ENABLED"],
+    Kind.flag,
+    undefined,
+    "the switch: spans are recorded and exported"
+  ),
+  tracing: setting(
+    "WORDLOOM_TRACING",
+    Kind.oneOf("off", "local", "export"),
+    undefined,
+    "off: no ids anywhere; local: ids in rows, logs and headers, nothing exported; export"
+  ),
+  otlpEndpoint: setting(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    Kind.url,
+    "http://localhost:4318",
+    "base; /v1/traces is appended"
+  ),
+  otlpTracesEndpoint: setting(
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    Kind.url,
+    undefined,
+    "used as it is; wins over the base"
+  ),
+  sampler: setting(
+    "OTEL_TRACES_SAMPLER",
+    Kind.oneOf(...samplers),
+    "parentbased_always_on",
+    "traceidratio is treated as parentbased_traceidratio"
+  ),
   samplerRatio: setting("OTEL_TRACES_SAMPLER_ARG", Kind.ratio, 1, "the ratio of the ratio samplers"),
   serviceName: setting("OTEL_SERVICE_NAME", Kind.words, undefined, "replaces the program's own name"),
-  resourceAttributes: setting("OTEL_RESOURCE_ATTRIBUTES",
-    Kind.pattern(/^[^=,]+=[^=,]*(,[^=,]+=[^=,]*)*$/, "key=value,key=value"), "", "further resource attributes"),
+  resourceAttributes: setting(
+    "OTEL_RESOURCE_ATTRIBUTES",
+    Kind.pattern(/^[^=,]+=[^=,]*(,[^=,]+=[^=,]*)*$/, "key=value,key=value"),
+    "",
+    "further resource attributes"
+  ),
   spanQueueMax: setting("OTEL_BSP_MAX_QUEUE_SIZE", Kind.integer(1, 1_000_000), 2_048, "spans waiting for export"),
   spanBatchMax: setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Kind.integer(1, 100_000), 512, "spans per export"),
   spanDelayMs: setting("OTEL_BSP_SCHEDULE_DELAY", Kind.integer(1, 600_000), 1_000, "milliseconds between exports"),
   exportTimeoutMs: setting("OTEL_BSP_EXPORT_TIMEOUT", Kind.integer(1, 600_000), 5_000, "milliseconds per export"),
-  logFormat: setting("WORDLOOM_LOG_FORMAT", Kind.oneOf("pretty", "json"), undefined,
-    "pretty on a terminal, else json"),
+  logFormat: setting("WORDLOOM_LOG_FORMAT", Kind.oneOf("pretty", "json"), undefined, "pretty on a terminal, else json"),
   logJsonLines: setting("DYN_LOGGING_JSONL", Kind.flag, false, "1 is WORDLOOM_LOG_FORMAT=json"),
-  logLevel: setting("WORDLOOM_LOG_LEVEL", Kind.oneOf("debug", "info", "warn", "error"), "info", "the least level shown"),
-  projections: setting("OUTBOX_PROJECTIONS", Kind.someOf("search", "chronicle"), ["search", "chronicle"],
-    "which outboxes this worker drains"),
-  workerId: setting("OUTBOX_WORKER_ID", Kind.pattern(/^[\w.:@-]{1,128}$/, "letters, digits, . _ : @ -"),
-    undefined, "the lease owner; host, process id and a random part when not set"),
+  logLevel: setting(
+    "WORDLOOM_LOG_LEVEL",
+    Kind.oneOf("debug", "info", "warn", "error"),
+    "info",
+    "the least level shown"
+  ),
+  projections: setting(
+    "OUTBOX_PROJECTIONS",
+    Kind.someOf("search", "chronicle"),
+    ["search", "chronicle"],
+    "which outboxes this worker drains"
+  ),
+  workerId: setting(
+    "OUTBOX_WORKER_ID",
+    Kind.pattern(/^[\w.:@-]{1,128}$/, "letters, digits, . _ : @ -"),
+    undefined,
+    "the lease owner; host, process id and a random part when not set"
+  ),
   workerMetricsPort: setting("OUTBOX_METRICS_PORT", Kind.port, 9_109, "the worker's /metrics"),
   workerHttpPort: setting("OUTBOX_HTTP_PORT", Kind.port, 9_111, "the worker's /health"),
   batchSize: setting("OUTBOX_BATCH_SIZE", Kind.integer(1, 5_000), 500, "rows per claim"),
   concurrency: setting("OUTBOX_CONCURRENCY", Kind.integer(1, 64), 2, "batches in flight per projection"),
   pollInterval: setting("OUTBOX_POLL_INTERVAL", Kind.duration(10, hour), Duration.seconds(1), "longest idle wait"),
-  lease: setting("OUTBOX_LEASE", Kind.duration(1_000, hour), Duration.seconds(30),
-    "how long a claim holds a row; lengthened every third of it"),
+  lease: setting(
+    "OUTBOX_LEASE",
+    Kind.duration(1_000, hour),
+    Duration.seconds(30),
+    "how long a claim holds a row; lengthened every third of it"
+  ),
   attemptsMax: setting("OUTBOX_MAX_ATTEMPTS", Kind.integer(1, 1_000), 10, "attempts before a row is dead"),
-  backoffBase: setting("OUTBOX_BACKOFF_BASE", Kind.duration(1, hour), Duration.millis(500), "wait after the first failure"),
+  backoffBase: setting(
+    "OUTBOX_BACKOFF_BASE",
+    Kind.duration(1, hour),
+    Duration.millis(500),
+    "wait after the first failure"
+  ),
   backoffCap: setting("OUTBOX_BACKOFF_CAP", Kind.duration(1, 24 * hour), Duration.seconds(60), "longest wait"),
-  retention: setting("OUTBOX_RETENTION", Kind.duration(60_000, 365 * 24 * hour), Duration.hours(24),
-    "how long done rows stay readable"),
-  shutdownGrace: setting("WORDLOOM_SHUTDOWN_GRACE", Kind.duration(0, hour), Duration.seconds(25),
-    "how long a stopping program waits for what is in flight"),
-  healthTimeout: setting("HEALTH_CHECK_DB_TIMEOUT", Kind.duration(1, 60_000), Duration.seconds(5),
-    "the database check of /health/ready"),
+  retention: setting(
+    "OUTBOX_RETENTION",
+    Kind.duration(60_000, 365 * 24 * hour),
+    Duration.hours(24),
+    "how long done rows stay readable"
+  ),
+  shutdownGrace: setting(
+    "WORDLOOM_SHUTDOWN_GRACE",
+    Kind.duration(0, hour),
+    Duration.seconds(25),
+    "how long a stopping program waits for what is in flight"
+  ),
+  healthTimeout: setting(
+    "HEALTH_CHECK_DB_TIMEOUT",
+    Kind.duration(1, 60_000),
+    Duration.seconds(5),
+    "the database check of /health/ready"
+  ),
   metricsEnabled: setting("METRICS_ENABLED", Kind.flag, true, "false: /metrics answers 404"),
-  metricsPrefix: setting("WORDLOOM_METRICS_PREFIX", Kind.pattern(/^[a-z][a-z0-9_]{0,31}$/, "lower-case letters, digits, _"),
-    "wordloom", "the first part of every metric's name"),
+  metricsPrefix: setting(
+    "WORDLOOM_METRICS_PREFIX",
+    Kind.pattern(/^[a-z][a-z0-9_]{0,31}$/, "lower-case letters, digits, _"),
+    "wordloom",
+    "the first part of every metric's name"
+  ),
   metricsPort: setting("WORDLOOM_METRICS_PORT", Kind.port, undefined, "the API's port when not set")
 } as const

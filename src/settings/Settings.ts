@@ -97,7 +97,7 @@ export const describe = (env: Environment): ReadonlyArray<Effective> => {
   return Object.entries(table).map(([key, spec]) => {
     const found = lookUp(env, spec.names)
     const effective = values?.[key] ?? spec.fallback
-    // A secret or damaged value has no text of its own; any other is shown as it works, which other settings may decide.
+    // A secret or damaged value has no text of its own; any other is shown as it works, as other settings may decide.
     const asGiven = found !== undefined && (values === undefined || Redacted.isRedacted(effective))
     const value = spec.kind.shown(asGiven ? found.text : print(effective))
     const decidedElsewhere = found === undefined && value !== print(spec.fallback)

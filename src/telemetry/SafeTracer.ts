@@ -21,7 +21,8 @@ const lost = (options: Parameters<Tracer.Tracer["span"]>[0]): Tracer.Span => ({
 })
 
 /**
- * Guards the making of spans, which Effect calls in the middle of the work that it wraps; a span guards its own methods.
+ * Guards the making of spans, which Effect calls in the middle of the work that it wraps; a span guards its own
+ * methods.
  * `onError` hears of each failure; it must not throw itself.
  */
 export const safe = (tracer: Tracer.Tracer, onError: (error: unknown) => void): Tracer.Tracer =>

@@ -1,6 +1,6 @@
 /**
- * The outboxes. One hot table per projection holds the backlog only; finished rows move to day partitions that retention
- * drops, dead ones to a table of their own. Views join the three into what the contract shows.
+ * The outboxes. One hot table per projection holds the backlog only; finished rows move to day partitions that
+ * retention drops, dead ones to a table of their own. Views join the three into what the contract shows.
  */
 const projections = ["search", "chronicle", "realtime"]
 
@@ -95,8 +95,15 @@ const columns = (status: string, due: string, owner: string, until: string, proc
 
 const view = (projection: string) =>
   `create view ${projection}_outbox_events as
-  select ${columns("case when state = 2 then 'processing' else 'pending' end", "due_at", "lease_owner",
-    "lease_until", "null::timestamptz")} from outbox_${projection}
+  select ${
+    columns(
+      "case when state = 2 then 'processing' else 'pending' end",
+      "due_at",
+      "lease_owner",
+      "lease_until",
+      "null::timestamptz"
+    )
+  } from outbox_${projection}
   union all
   select ${columns("'done'", "null::timestamptz", "null::text", "null::timestamptz", "processed_at")}
     from outbox_done where projection = '${projection}'

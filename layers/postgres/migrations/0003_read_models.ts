@@ -23,7 +23,7 @@ export const readModels = [
     primary key (entity_id, version)
   )`,
   "create index chronicle_entries_at on chronicle_entries (at desc, seq desc)",
-  // No entity ever leaves this table: a removed one stays as a tombstone, so that a late old write cannot bring it back.
+  // No entity ever leaves this table: a removed one stays as a tombstone, so no late old write can bring it back.
   `create table search_documents (
     id uuid primary key,
     kind text not null,
@@ -34,7 +34,8 @@ export const readModels = [
     title text not null,
     body text not null,
     words tsvector generated always as (
-      setweight(to_tsvector('simple', wordloom_plain(title)), 'A') || setweight(to_tsvector('simple', wordloom_plain(body)), 'D')
+      setweight(to_tsvector('simple', wordloom_plain(title)), 'A')
+      || setweight(to_tsvector('simple', wordloom_plain(body)), 'D')
     ) stored
   )`,
   "create index search_documents_words on search_documents using gin (words) where not deleted"
