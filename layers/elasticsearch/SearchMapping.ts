@@ -44,7 +44,7 @@ export const foreign = (
     const mark = mappings?._meta?.["wordloom_mapping"]
     if (mark === undefined) return `${name}, behind the alias ${alias}, is not an index of this product`
     if (mark !== hash) {
-      return `${name}, behind the alias ${alias}, has the mapping ${JSON.stringify(mark)} and not ${hash}`
+      return `${name}, behind the alias ${alias}, has the mapping ${typeof mark === "string" ? mark : "of no name"} and not ${hash}`
     }
   }
   return undefined

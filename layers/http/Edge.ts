@@ -60,14 +60,15 @@ const measure = Effect.fnUntraced(function*(
   })
 })
 
-/** Giving up does not wait for what is given up: undoing a transaction asks a database that may be silent. */
+/**
+ * Whoever gives up, the clock or a client that went away, does not wait for the end of what is given up: undoing a
+ * transaction asks a database that may be silent. The router runs a request uninterruptible up to its route.
+ */
 const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(
-      Effect.forkDetach(restore(effect)),
-      (fiber) => Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe()))
-    )
-  )
+  Effect.flatMap(Effect.forkDetach(effect), (fiber) =>
+    Effect.interruptible(Fiber.join(fiber)).pipe(
+      Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))
+    ))
 
 const answer = <E, R>(
   httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
@@ -79,6 +80,7 @@ const answer = <E, R>(
       duration: answerWithin,
       orElse: () => Effect.succeed(problemResponse(503, `no answer within ${answerWithin}`))
     }),
+    Effect.interruptible,
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Effect.failCause(cause)

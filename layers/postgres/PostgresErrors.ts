@@ -10,12 +10,20 @@ export const sqlState = (error: SqlError.SqlError): string | undefined =>
 export const constraintOf = (error: SqlError.SqlError): string | undefined =>
   (error.reason.cause as { readonly constraint?: string } | undefined)?.constraint
 
-/** 57P01-03: shutting down or starting; 53xxx: out of connections or memory; 25P03, 57014: timed out. */
-const away = new Set(["57P01", "57P02", "57P03", "53000", "53100", "53200", "53300", "53400", "25P03", "57014"])
+/**
+ * 57P01-03: shutting down or starting; 53xxx: out of connections or memory; 25P03, 57014: timed out; 55000, 3D000: the
+ * server takes nobody to this database.
+ */
+const away = new Set(
+  ["57P01", "57P02", "57P03", "53000", "53100", "53200", "53300", "53400", "25P03", "57014", "55000", "3D000"]
+)
+
+/** No session came about; what was asked in it was never looked at. */
+const unreached = new Set(["ConnectionError", "AuthenticationError"])
 
 const unavailable = (error: SqlError.SqlError): boolean => {
   const state = sqlState(error) ?? ""
-  return error.isRetryable || error.reason._tag === "ConnectionError" || away.has(state) || state.startsWith("08")
+  return error.isRetryable || unreached.has(error.reason._tag) || away.has(state) || state.startsWith("08")
 }
 
 /** The database is away: `StoreUnavailable`. Anything else that is still an `SqlError` here is a bug of ours. */

@@ -2,7 +2,9 @@
 import { Cause, Context, Effect, Formatter, Layer, Logger, type LogLevel, References, Tracer } from "effect"
 import { Settings } from "../../src/settings/Settings.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { safe } from "../../src/telemetry/SafeLogger.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { telemetryFailed } from "./TelemetryErrors.ts"
 
 /** A line longer than this is cut at its longest member; collectors drop what is much longer. */
 const textMax = 8_192
@@ -72,7 +74,7 @@ export const layer = (defaultName: string, toTerminal: boolean): Layer.Layer<nev
       process.stdout.write(`${one}\n`)
     })
     return Layer.mergeAll(
-      Logger.layer([format === "json" ? json : Logger.consolePretty()]),
+      Logger.layer([safe(format === "json" ? json : Logger.consolePretty(), telemetryFailed)]),
       Layer.succeed(References.MinimumLogLevel, levels[settings.logLevel])
     )
   }))

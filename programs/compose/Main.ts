@@ -1,7 +1,7 @@
 /** Runs a program until it is told to stop: one clear line when it cannot start, and the exit code that says why. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Effect, Exit, Layer, Schema } from "effect"
-import { SettingsInvalid } from "../../src/settings/Settings.ts"
+import { Cause, Duration, Effect, Exit, Layer, Result, Schema } from "effect"
+import { read, SettingsInvalid } from "../../src/settings/Settings.ts"
 
 /** A program could not start, for a reason that whoever runs it can mend. */
 export class CannotStart extends Schema.TaggedError<CannotStart>("wordloom/compose/CannotStart")("CannotStart", {
@@ -39,6 +39,21 @@ const tell = (cause: Cause.Cause<unknown>): Told => {
   return { message, code: 1 }
 }
 
+/** Beyond the grace: for the last spans, and for an embedded database that is being stopped. */
+const overtimeMs = 30_000
+
+/** A database that has gone silent would be waited for without end: it is to undo what was begun before it is left. */
+const endInAnyCase = () => {
+  const grace = Result.match(read(process.env), {
+    onFailure: () => 0,
+    onSuccess: ({ shutdownGrace }) => Duration.toMillis(shutdownGrace)
+  })
+  setTimeout(() => {
+    process.stderr.write("this program did not come to its end in time, so it ends without having heard from all\n")
+    process.exit(1)
+  }, grace + overtimeMs).unref()
+}
+
 /** Launches `program` and holds the process until SIGINT or SIGTERM; an orderly stop exits 0. */
 export const launch = <E>(program: Layer.Layer<never, E>) => {
   let code = 0
@@ -55,6 +70,7 @@ export const launch = <E>(program: Layer.Layer<never, E>) => {
   )
   // A closed terminal ends the program as politely as SIGTERM does.
   process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, endInAnyCase)
   NodeRuntime.runMain(main, {
     disableErrorReporting: true,
     teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? code : Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)

@@ -9,6 +9,7 @@ import type { Batch, DatabaseMicros, Delivery, LostAttempt, Settlement } from ".
 import type { Projection } from "../outbox/Projection.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import type { EngineCall } from "./EngineCall.ts"
+import { reasonOf } from "./Failure.ts"
 import type { Outcome } from "./Settlement.ts"
 
 /** Nanoseconds since 1970 by this process's clock. */
@@ -111,7 +112,7 @@ const processAttributes = (facts: BatchFacts, row: RowFacts) => {
     ...(delivery.requestId === null ? {} : { request_id: delivery.requestId, x_request_id: delivery.requestId }),
     ...(delivery.libraryId === null ? {} : { library_id: delivery.libraryId }),
     ...(error === undefined ? {} : { "error.type": error.type }),
-    ...(row.settlement._tag === "Retry" && row.held ? { retry_reason: row.settlement.errorType } : {}),
+    ...(row.settlement._tag === "Retry" && row.held ? { retry_reason: reasonOf(row.settlement.errorType) } : {}),
     "messaging.system": "postgresql",
     "messaging.operation.type": "process",
     "messaging.destination.name": `outbox.${facts.batch.projection}`,

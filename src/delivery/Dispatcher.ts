@@ -6,6 +6,7 @@ import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { type BatchFacts, outcomeOf, type RowFacts, tellBatch } from "./AttemptSpans.ts"
 import { type Delivered, Destination } from "./Destination.ts"
+import { reasonOf } from "./Failure.ts"
 import { decide, type Outcome, type Policy } from "./Settlement.ts"
 
 export interface DispatchPolicy extends Policy {
@@ -52,7 +53,7 @@ const count = Effect.fnUntraced(function*(projection: Projection, rows: Readonly
   for (const [key, by] of tally) {
     const [tag, errorType = ""] = key.split(":")
     yield* add(Metrics.processed, { result: tag === "Done" ? "ok" : "failed" }, tag === "Release" ? 0 : by)
-    if (tag === "Retry") yield* add(Metrics.retries, { reason: errorType }, by)
+    if (tag === "Retry") yield* add(Metrics.retries, { reason: reasonOf(errorType) }, by)
     if (tag === "Dead") yield* add(Metrics.deadRows, { error_type: errorType }, by)
     if (tag === "lost") yield* add(Metrics.guardMisses, {}, by)
   }

@@ -20,6 +20,19 @@ export interface Failure {
 
 export const detailMax = 256
 
+/**
+ * Why a row is tried again, in the words that the contract has for it.
+ *
+ * ```ts
+ * reasonOf("es_503")
+ * // => "5xx"
+ * ```
+ */
+export const reasonOf = (errorType: string): string => {
+  const status = /_(429|\dxx|\d\d\d)$/.exec(errorType)?.[1]
+  return status === undefined ? errorType : status === "429" ? status : `${status[0]}xx`
+}
+
 /** The database that the far side, or what is told of, lives in. */
 export const storeFailed: Failure = {
   class: "transient",

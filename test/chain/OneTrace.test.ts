@@ -171,6 +171,8 @@ describe("one write in one trace", () => {
   it("follows a block's title change under the caller's own trace, with its tracestate", async () => {
     const library = await call("POST", "/api/v1/libraries", { name: "chain" })
     const block = await call("POST", "/api/v1/blocks", { library_id: library.body["id"], title: "oldtitle", body: "x" })
+    // Were both waiting at once, the first row would bring the second one's title along.
+    await rowOf("search", block.headers.get("traceparent")!.slice(3, 35))
     const traceId = "0af7651916cd43dd8448eb211c80319c"
     const changed = await call("PATCH", `/api/v1/blocks/${block.body["id"]}`, { title: "newtitle" }, {
       traceparent: `00-${traceId}-b7ad6b7169203331-01`,

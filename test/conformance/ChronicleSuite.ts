@@ -33,102 +33,114 @@ const read = (filter: Filter = {}, limit = 100, cursor?: string) =>
 const minutes = (count: number) => DateTime.add(DateTime.makeUnsafe("2026-03-04T05:00:00Z"), { minutes: count })
 
 const keeping = (it: It) => {
-  it.effect("keeps an entry as it was told", fresh(Effect.gen(function*() {
-    const entries = [entryOf(), entryOf({ op: "delete", version: 2, request_id: null, trace_id: null, changes: [] })]
-    assert.deepStrictEqual(yield* append(...entries), [true, true])
-    for (const entry of entries) {
-      assert.deepStrictEqual((yield* read({ entity_id: entry.entity_id })).items, [entry])
-    }
-  })))
+  it.effect("keeps an entry as it was told", () =>
+    Effect.gen(function*() {
+      const entries = [entryOf(), entryOf({ op: "delete", version: 2, request_id: null, trace_id: null, changes: [] })]
+      assert.deepStrictEqual(yield* append(...entries), [true, true])
+      for (const entry of entries) {
+        assert.deepStrictEqual((yield* read({ entity_id: entry.entity_id })).items, [entry])
+      }
+    }).pipe(fresh))
 
-  it.effect("takes every version of an entity once, and says which were new", fresh(Effect.gen(function*() {
-    const first = entryOf()
-    const second = { ...first, version: 2 }
-    assert.deepStrictEqual(yield* append(first), [true])
-    assert.deepStrictEqual(yield* append(second, first, entryOf()), [true, false, true])
-    assert.deepStrictEqual(yield* append(first, second), [false, false])
-    assert.deepStrictEqual(yield* append(), [])
-    assert.strictEqual((yield* read({ entity_id: first.entity_id })).items.length, 2)
-  })))
+  it.effect("takes every version of an entity once, and says which were new", () =>
+    Effect.gen(function*() {
+      const first = entryOf()
+      const second = { ...first, version: 2 }
+      assert.deepStrictEqual(yield* append(first), [true])
+      assert.deepStrictEqual(yield* append(second, first, entryOf()), [true, false, true])
+      assert.deepStrictEqual(yield* append(first, second), [false, false])
+      assert.deepStrictEqual(yield* append(), [])
+      assert.strictEqual((yield* read({ entity_id: first.entity_id })).items.length, 2)
+    }).pipe(fresh))
 
-  it.effect("keeps what was told first of a version", fresh(Effect.gen(function*() {
-    const first = entryOf()
-    yield* append(first)
-    yield* append({ ...first, actor: "somebody else", changes: [] })
-    assert.deepStrictEqual((yield* read()).items, [first])
-  })))
+  it.effect("keeps what was told first of a version", () =>
+    Effect.gen(function*() {
+      const first = entryOf()
+      yield* append(first)
+      yield* append({ ...first, actor: "somebody else", changes: [] })
+      assert.deepStrictEqual((yield* read()).items, [first])
+    }).pipe(fresh))
 
-  it.effect("takes one of two that are told in the same call", fresh(Effect.gen(function*() {
-    const first = entryOf()
-    const again = { ...first, actor: "somebody else" }
-    assert.deepStrictEqual(yield* append(first, entryOf(), again), [true, true, false])
-    assert.deepStrictEqual((yield* read({ entity_id: first.entity_id })).items, [first])
-  })))
+  it.effect("takes one of two that are told in the same call", () =>
+    Effect.gen(function*() {
+      const first = entryOf()
+      const again = { ...first, actor: "somebody else" }
+      assert.deepStrictEqual(yield* append(first, entryOf(), again), [true, true, false])
+      assert.deepStrictEqual((yield* read({ entity_id: first.entity_id })).items, [first])
+    }).pipe(fresh))
 
-  it.effect("takes each once however many tell it at once, in whatever order", fresh(Effect.gen(function*() {
-    for (let round = 0; round < 4; round++) {
-      const entries = Array.from({ length: 1_500 }, () => entryOf({ changes: [] }))
-      const tellers = [entries, entries.toReversed(), entries, entries.toReversed()]
-      const answers = yield* Effect.forEach(tellers, (told) =>
-        Effect.map(append(...told), (news) => told.filter((_, at) => news[at])), { concurrency: "unbounded" })
-      assert.strictEqual(answers.flat().length, entries.length)
-      assert.strictEqual(new Set(answers.flat()).size, entries.length)
-    }
-  })))
+  it.effect("takes each once however many tell it at once, in whatever order", () =>
+    Effect.gen(function*() {
+      for (let round = 0; round < 4; round++) {
+        const entries = Array.from({ length: 1_500 }, () => entryOf({ changes: [] }))
+        const tellers = [entries, entries.toReversed(), entries, entries.toReversed()]
+        const answers = yield* Effect.forEach(
+          tellers,
+          (told) => Effect.map(append(...told), (news) => told.filter((_, at) => news[at])),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(answers.flat().length, entries.length)
+        assert.strictEqual(new Set(answers.flat()).size, entries.length)
+      }
+    }).pipe(fresh))
 }
 
 const reading = (it: It) => {
-  it.effect("reads the newest first, of one entity, of one kind, or of all", fresh(Effect.gen(function*() {
-    const [id, other] = [newId(), newId()]
-    const told = [
-      entryOf({ entity_id: id, at: minutes(1) }),
-      entryOf({ entity_id: other, entity_type: "block", at: minutes(3) }),
-      entryOf({ entity_id: id, version: 3, at: minutes(4) }),
-      entryOf({ entity_id: id, version: 2, at: minutes(2) })
-    ]
-    yield* append(...told)
-    const shown = (filter: Filter) =>
-      Effect.map(read(filter), ({ items }) => items.map(({ at }) => DateTime.toEpochMillis(at)))
-    const at = (...which: ReadonlyArray<number>) => which.map((count) => DateTime.toEpochMillis(minutes(count)))
-    assert.deepStrictEqual(yield* shown({}), at(4, 3, 2, 1))
-    assert.deepStrictEqual(yield* shown({ entity_id: id }), at(4, 2, 1))
-    assert.deepStrictEqual(yield* shown({ entity_type: "block" }), at(3))
-    assert.deepStrictEqual(yield* shown({ entity_type: "block", entity_id: id }), [])
-  })))
+  it.effect("reads the newest first, of one entity, of one kind, or of all", () =>
+    Effect.gen(function*() {
+      const [id, other] = [newId(), newId()]
+      const told = [
+        entryOf({ entity_id: id, at: minutes(1) }),
+        entryOf({ entity_id: other, entity_type: "block", at: minutes(3) }),
+        entryOf({ entity_id: id, version: 3, at: minutes(4) }),
+        entryOf({ entity_id: id, version: 2, at: minutes(2) })
+      ]
+      yield* append(...told)
+      const shown = (filter: Filter) =>
+        Effect.map(read(filter), ({ items }) => items.map(({ at }) => DateTime.toEpochMillis(at)))
+      const at = (...which: ReadonlyArray<number>) => which.map((count) => DateTime.toEpochMillis(minutes(count)))
+      assert.deepStrictEqual(yield* shown({}), at(4, 3, 2, 1))
+      assert.deepStrictEqual(yield* shown({ entity_id: id }), at(4, 2, 1))
+      assert.deepStrictEqual(yield* shown({ entity_type: "block" }), at(3))
+      assert.deepStrictEqual(yield* shown({ entity_type: "block", entity_id: id }), [])
+    }).pipe(fresh))
 
-  it.effect("visits every entry once, page after page, also those of the same moment", fresh(Effect.gen(function*() {
-    const entries = Array.from({ length: 9 }, (_, each) => entryOf({ at: minutes(Math.floor(each / 4)) }))
-    yield* append(...entries)
-    const whole = (yield* read()).items
-    assert.strictEqual(whole.length, entries.length)
-    for (const limit of [1, 2, 3, 9, 10]) {
-      const visited: Array<ChronicleEntry> = []
-      let cursor: string | undefined
-      for (let page = 0; page < 20; page++) {
-        const { items, next_cursor } = yield* read({}, limit, cursor)
-        assert.isAtMost(items.length, limit)
-        visited.push(...items)
-        if (next_cursor === null) break
-        cursor = next_cursor
+  it.effect("visits every entry once, page after page, also those of the same moment", () =>
+    Effect.gen(function*() {
+      const entries = Array.from({ length: 9 }, (_, each) => entryOf({ at: minutes(Math.floor(each / 4)) }))
+      yield* append(...entries)
+      const whole = (yield* read()).items
+      assert.strictEqual(whole.length, entries.length)
+      for (const limit of [1, 2, 3, 9, 10]) {
+        const visited: Array<ChronicleEntry> = []
+        let cursor: string | undefined
+        for (let page = 0; page < 20; page++) {
+          const { items, next_cursor } = yield* read({}, limit, cursor)
+          assert.isAtMost(items.length, limit)
+          visited.push(...items)
+          if (next_cursor === null) break
+          cursor = next_cursor
+        }
+        assert.deepStrictEqual(visited, [...whole], `pages of ${limit}`)
       }
-      assert.deepStrictEqual(visited, [...whole], `pages of ${limit}`)
-    }
-  })))
+    }).pipe(fresh))
 
-  it.effect("goes on where it was although newer entries come", fresh(Effect.gen(function*() {
-    yield* append(...[1, 2, 3, 4].map((each) => entryOf({ at: minutes(each) })))
-    const first = yield* read({}, 2)
-    yield* append(entryOf({ at: minutes(9) }))
-    const rest = yield* read({}, 2, first.next_cursor!)
-    assert.deepStrictEqual(rest.items.map(({ at }) => at), [minutes(2), minutes(1)])
-  })))
+  it.effect("goes on where it was although newer entries come", () =>
+    Effect.gen(function*() {
+      yield* append(...[1, 2, 3, 4].map((each) => entryOf({ at: minutes(each) })))
+      const first = yield* read({}, 2)
+      yield* append(entryOf({ at: minutes(9) }))
+      const rest = yield* read({}, 2, first.next_cursor!)
+      assert.deepStrictEqual(rest.items.map(({ at }) => at), [minutes(2), minutes(1)])
+    }).pipe(fresh))
 
-  it.effect("begins anew for a cursor that is not its own", fresh(Effect.gen(function*() {
-    yield* append(entryOf(), entryOf())
-    const json = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
-    const foreign = ["", "x", "%", json(null), json({ at: "never", seq: "no" }), json({ at: 1e300, seq: 1 })]
-    for (const cursor of foreign) assert.strictEqual((yield* read({}, 100, cursor)).items.length, 2, cursor)
-  })))
+  it.effect("begins anew for a cursor that is not its own", () =>
+    Effect.gen(function*() {
+      yield* append(entryOf(), entryOf())
+      const json = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
+      const foreign = ["", "x", "%", json(null), json({ at: "never", seq: "no" }), json({ at: 1e300, seq: 1 })]
+      for (const cursor of foreign) assert.strictEqual((yield* read({}, 100, cursor)).items.length, 2, cursor)
+    }).pipe(fresh))
 }
 
 export const suite = <E>(options: {
@@ -137,5 +149,7 @@ export const suite = <E>(options: {
   /** The store runs by the real clock. */
   readonly excludeTestServices?: boolean
 }) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(`Chronicle (${options.name})`, (it) =>
-    [keeping, reading].forEach((part) => part(it)))
+  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
+    `Chronicle (${options.name})`,
+    (it) => [keeping, reading].forEach((part) => part(it))
+  )

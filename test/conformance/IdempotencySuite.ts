@@ -39,64 +39,71 @@ const exists = (id: EntityId) =>
   EntityStore.use((store) => Effect.map(store.load("library", [id]), (found) => found.length === 1))
 
 const keys = (it: It) => {
-  it.effect("runs a request once and gives its first answer again", fresh(Effect.gen(function*() {
-    const { effect, written } = counting()
-    const first = yield* once("k", "a", Answer, effect)
-    const again = yield* once("k", "a", Answer, effect)
-    assert.strictEqual(first.turn, 1)
-    assert.deepStrictEqual(again, first)
-    assert.strictEqual(written.length, 1)
-    assert.isTrue(yield* exists(written[0]!))
-  })))
+  it.effect("runs a request once and gives its first answer again", () =>
+    Effect.gen(function*() {
+      const { effect, written } = counting()
+      const first = yield* once("k", "a", Answer, effect)
+      const again = yield* once("k", "a", Answer, effect)
+      assert.strictEqual(first.turn, 1)
+      assert.deepStrictEqual(again, first)
+      assert.strictEqual(written.length, 1)
+      assert.isTrue(yield* exists(written[0]!))
+    }).pipe(fresh))
 
-  it.effect("runs requests of different keys each for itself", fresh(Effect.gen(function*() {
-    const { effect } = counting()
-    yield* once("k", "a", Answer, effect)
-    assert.strictEqual((yield* once("l", "a", Answer, effect)).turn, 2)
-  })))
+  it.effect("runs requests of different keys each for itself", () =>
+    Effect.gen(function*() {
+      const { effect } = counting()
+      yield* once("k", "a", Answer, effect)
+      assert.strictEqual((yield* once("l", "a", Answer, effect)).turn, 2)
+    }).pipe(fresh))
 
-  it.effect("refuses a key that was used for another request", fresh(Effect.gen(function*() {
-    const { effect, written } = counting()
-    yield* once("k", "a", Answer, effect)
-    assert.deepInclude(yield* Effect.flip(once("k", "b", Answer, effect)), { _tag: "KeyReused", key: "k" })
-    assert.strictEqual(written.length, 1)
-    assert.strictEqual((yield* once("k", "a", Answer, effect)).turn, 1)
-  })))
+  it.effect("refuses a key that was used for another request", () =>
+    Effect.gen(function*() {
+      const { effect, written } = counting()
+      yield* once("k", "a", Answer, effect)
+      assert.deepInclude(yield* Effect.flip(once("k", "b", Answer, effect)), { _tag: "KeyReused", key: "k" })
+      assert.strictEqual(written.length, 1)
+      assert.strictEqual((yield* once("k", "a", Answer, effect)).turn, 1)
+    }).pipe(fresh))
 
-  it.effect("remembers no failure, and nothing of what had failed", fresh(Effect.gen(function*() {
-    const { effect, written } = counting()
-    for (const end of [Effect.fail("refused"), Effect.die("broken")]) {
-      assert.strictEqual((yield* Effect.exit(once("k", "a", Answer, Effect.andThen(effect, end))))._tag, "Failure")
-      assert.isFalse(yield* exists(written.at(-1)!))
-    }
-    assert.strictEqual((yield* once("k", "another request", Answer, effect)).turn, 3)
-  })))
+  it.effect("remembers no failure, and nothing of what had failed", () =>
+    Effect.gen(function*() {
+      const { effect, written } = counting()
+      for (const end of [Effect.fail("refused"), Effect.die("broken")]) {
+        assert.strictEqual((yield* Effect.exit(once("k", "a", Answer, Effect.andThen(effect, end))))._tag, "Failure")
+        assert.isFalse(yield* exists(written.at(-1)!))
+      }
+      assert.strictEqual((yield* once("k", "another request", Answer, effect)).turn, 3)
+    }).pipe(fresh))
 
-  it.effect("runs one of many that come at once, and gives all the same answer", fresh(Effect.gen(function*() {
-    const { effect, written } = counting()
-    const all = Array.from({ length: 6 }, () => once("k", "a", Answer, effect))
-    const answers = yield* Effect.all(all, { concurrency: "unbounded" })
-    assert.deepStrictEqual(answers.map(({ turn }) => turn), [1, 1, 1, 1, 1, 1])
-    assert.strictEqual(written.length, 1)
-  })))
+  it.effect("runs one of many that come at once, and gives all the same answer", () =>
+    Effect.gen(function*() {
+      const { effect, written } = counting()
+      const all = Array.from({ length: 6 }, () => once("k", "a", Answer, effect))
+      const answers = yield* Effect.all(all, { concurrency: "unbounded" })
+      assert.deepStrictEqual(answers.map(({ turn }) => turn), [1, 1, 1, 1, 1, 1])
+      assert.strictEqual(written.length, 1)
+    }).pipe(fresh))
 
-  it.effect("only runs what has no key", fresh(Effect.gen(function*() {
-    let turn = 0
-    const effect = Effect.sync(() => ++turn)
-    assert.strictEqual(yield* once(undefined, "a", Schema.Int, effect), 1)
-    assert.strictEqual(yield* once(undefined, "a", Schema.Int, effect), 2)
-  })))
+  it.effect("only runs what has no key", () =>
+    Effect.gen(function*() {
+      let turn = 0
+      const effect = Effect.sync(() => ++turn)
+      assert.strictEqual(yield* once(undefined, "a", Schema.Int, effect), 1)
+      assert.strictEqual(yield* once(undefined, "a", Schema.Int, effect), 2)
+    }).pipe(fresh))
 
-  it.effect("remembers an answer that says nothing", fresh(Effect.gen(function*() {
-    let turn = 0
-    const effect = Effect.sync(() => {
-      turn++
-      return null
-    })
-    assert.isNull(yield* once("k", "a", Schema.Null, effect))
-    assert.isNull(yield* once("k", "a", Schema.Null, effect))
-    assert.strictEqual(turn, 1)
-  })))
+  it.effect("remembers an answer that says nothing", () =>
+    Effect.gen(function*() {
+      let turn = 0
+      const effect = Effect.sync(() => {
+        turn++
+        return null
+      })
+      assert.isNull(yield* once("k", "a", Schema.Null, effect))
+      assert.isNull(yield* once("k", "a", Schema.Null, effect))
+      assert.strictEqual(turn, 1)
+    }).pipe(fresh))
 }
 
 export const suite = <E>(options: {
@@ -105,4 +112,7 @@ export const suite = <E>(options: {
   /** The store runs by the real clock. */
   readonly excludeTestServices?: boolean
 }) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(`Idempotency (${options.name})`, keys)
+  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
+    `Idempotency (${options.name})`,
+    keys
+  )

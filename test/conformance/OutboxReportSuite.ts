@@ -51,116 +51,131 @@ const oneOfEach = Effect.gen(function*() {
 })
 
 const counting = (it: It) => {
-  it.effect("counts what waits, is worked on, done and dead, each outbox by itself", fresh(Effect.gen(function*() {
-    yield* oneOfEach
-    assert.deepInclude(yield* statsOf("search"), { pending: 2, processing: 1, done: 1, dead: 1 })
-    assert.deepInclude(yield* statsOf("chronicle"), { pending: 5, processing: 0, done: 0, dead: 0 })
-    assert.deepInclude(yield* statsOf("realtime"), { pending: 0, oldest_pending_age_seconds: 0 })
-  })))
+  it.effect("counts what waits, is worked on, done and dead, each outbox by itself", () =>
+    Effect.gen(function*() {
+      yield* oneOfEach
+      assert.deepInclude(yield* statsOf("search"), { pending: 2, processing: 1, done: 1, dead: 1 })
+      assert.deepInclude(yield* statsOf("chronicle"), { pending: 5, processing: 0, done: 0, dead: 0 })
+      assert.deepInclude(yield* statsOf("realtime"), { pending: 0, oldest_pending_age_seconds: 0 })
+    }).pipe(fresh))
 
-  it.effect("tells the age of the oldest that waits, also while it waits to be tried again", fresh(Effect.gen(function*() {
-    yield* commit(changeOf())
-    yield* passTime("100 seconds")
-    yield* commit(changeOf())
-    assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 100, 5)
-    const batch = yield* claim({ limit: 1 })
-    assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 0, 5)
-    yield* settle(batch, retry(idsOf(batch)[0]!, 60_000))
-    assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 100, 5)
-  })))
-
-  it.effect("tells how long changes took from commit to settlement", fresh(Effect.gen(function*() {
-    for (let each = 0; each < 4; each++) {
+  it.effect("tells the age of the oldest that waits, also while it waits to be tried again", () =>
+    Effect.gen(function*() {
       yield* commit(changeOf())
-      yield* passTime("10 seconds")
-    }
-    const batch = yield* claim()
-    yield* settle(batch, ...idsOf(batch).map(done))
-    const { lag_seconds: { p50, p95, p99 } } = yield* statsOf("search")
-    assert.closeTo(p50, 25, 1)
-    assert.closeTo(p95, 38.5, 1)
-    assert.closeTo(p99, 39.7, 1)
-  })))
+      yield* passTime("100 seconds")
+      yield* commit(changeOf())
+      assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 100, 5)
+      const batch = yield* claim({ limit: 1 })
+      assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 0, 5)
+      yield* settle(batch, retry(idsOf(batch)[0]!, 60_000))
+      assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 100, 5)
+    }).pipe(fresh))
+
+  it.effect("tells how long changes took from commit to settlement", () =>
+    Effect.gen(function*() {
+      for (let each = 0; each < 4; each++) {
+        yield* commit(changeOf())
+        yield* passTime("10 seconds")
+      }
+      const batch = yield* claim()
+      yield* settle(batch, ...idsOf(batch).map(done))
+      const { lag_seconds: { p50, p95, p99 } } = yield* statsOf("search")
+      assert.closeTo(p50, 25, 1)
+      assert.closeTo(p95, 38.5, 1)
+      assert.closeTo(p99, 39.7, 1)
+    }).pipe(fresh))
 }
 
 const listing = (it: It) => {
-  it.effect("shows a row as it stands", fresh(Effect.gen(function*() {
-    const [buried, finished, waiting, leased, fresh] = yield* oneOfEach
-    const all = new Map((yield* events({ projection: "search" })).items.map((event) => [event.id, event]))
-    assert.deepInclude(all.get(buried), { status: "dead", error_type: "es_mapping", error_detail: "no", attempts: 1 })
-    assert.deepInclude(all.get(finished), { status: "done", error_type: null, attempts: 1 })
-    assert.deepInclude(all.get(waiting), { status: "pending", error_type: "es_429", error_detail: "busy", attempts: 1 })
-    assert.deepInclude(all.get(leased), { status: "processing", lease_owner: "w1", attempts: 1 })
-    assert.deepInclude(all.get(fresh), { status: "pending", error_type: null, attempts: 0, processed_at: null })
-    const { created_at, lease_until, next_attempt_at } = all.get(leased)!
-    assert.closeTo(secondsBetween(created_at, lease_until!), 30, 5)
-    assert.closeTo(secondsBetween(created_at, next_attempt_at!), 0, 5)
-    assert.closeTo(secondsBetween(created_at, all.get(waiting)!.next_attempt_at!), 60, 5)
-  })))
+  it.effect("shows a row as it stands", () =>
+    Effect.gen(function*() {
+      const [buried, finished, waiting, leased, fresh] = yield* oneOfEach
+      const all = new Map((yield* events({ projection: "search" })).items.map((event) => [event.id, event]))
+      assert.deepInclude(all.get(buried), { status: "dead", error_type: "es_mapping", error_detail: "no", attempts: 1 })
+      assert.deepInclude(all.get(finished), { status: "done", error_type: null, attempts: 1 })
+      assert.deepInclude(all.get(waiting), {
+        status: "pending",
+        error_type: "es_429",
+        error_detail: "busy",
+        attempts: 1
+      })
+      assert.deepInclude(all.get(leased), { status: "processing", lease_owner: "w1", attempts: 1 })
+      assert.deepInclude(all.get(fresh), { status: "pending", error_type: null, attempts: 0, processed_at: null })
+      const { created_at, lease_until, next_attempt_at } = all.get(leased)!
+      assert.closeTo(secondsBetween(created_at, lease_until!), 30, 5)
+      assert.closeTo(secondsBetween(created_at, next_attempt_at!), 0, 5)
+      assert.closeTo(secondsBetween(created_at, all.get(waiting)!.next_attempt_at!), 60, 5)
+    }).pipe(fresh))
 
-  it.effect("finds rows by projection, status, entity and trace, alone and together", fresh(Effect.gen(function*() {
-    const change = changeOf()
-    yield* commit(change).pipe(Changes.tracedAs(context))
-    yield* commitMany(2)
-    const batch = yield* claim({ limit: 1 })
-    yield* settle(batch, done(idsOf(batch)[0]!))
-    const found = (filter: EventFilter) => Effect.map(events(filter), ({ items }) => items.length)
-    const trace_id = context.traceparent.slice(3, 35)
-    assert.strictEqual(yield* found({}), 6)
-    assert.strictEqual(yield* found({ projection: "chronicle" }), 3)
-    assert.strictEqual(yield* found({ status: "pending" }), 5)
-    assert.strictEqual(yield* found({ entity_id: change.id }), 2)
-    assert.strictEqual(yield* found({ trace_id }), 2)
-    assert.strictEqual(yield* found({ trace_id, status: "done" }), 1)
-    assert.strictEqual(yield* found({ trace_id, entity_id: change.id, projection: "search", status: "done" }), 1)
-    assert.strictEqual(yield* found({ trace_id, projection: "search", status: "pending" }), 0)
-    assert.strictEqual(yield* found({ entity_id: newId() }), 0)
-  })))
+  it.effect("finds rows by projection, status, entity and trace, alone and together", () =>
+    Effect.gen(function*() {
+      const change = changeOf()
+      yield* commit(change).pipe(Changes.tracedAs(context))
+      yield* commitMany(2)
+      const batch = yield* claim({ limit: 1 })
+      yield* settle(batch, done(idsOf(batch)[0]!))
+      const found = (filter: EventFilter) => Effect.map(events(filter), ({ items }) => items.length)
+      const trace_id = context.traceparent.slice(3, 35)
+      assert.strictEqual(yield* found({}), 6)
+      assert.strictEqual(yield* found({ projection: "chronicle" }), 3)
+      assert.strictEqual(yield* found({ status: "pending" }), 5)
+      assert.strictEqual(yield* found({ entity_id: change.id }), 2)
+      assert.strictEqual(yield* found({ trace_id }), 2)
+      assert.strictEqual(yield* found({ trace_id, status: "done" }), 1)
+      assert.strictEqual(yield* found({ trace_id, entity_id: change.id, projection: "search", status: "done" }), 1)
+      assert.strictEqual(yield* found({ trace_id, projection: "search", status: "pending" }), 0)
+      assert.strictEqual(yield* found({ entity_id: newId() }), 0)
+    }).pipe(fresh))
 
-  it.effect("visits every row once, newest first, page after page", fresh(Effect.gen(function*() {
-    yield* commitMany(7)
-    yield* passTime("1 second")
-    const batch = yield* claim({ limit: 4 })
-    const [a, b] = idsOf(batch) as [number, number]
-    yield* settle(batch, done(a), dead(b))
-    yield* commitMany(4)
-    for (const filter of [{}, { projection: "search" }, { status: "pending" }] as const) {
-      const whole = (yield* events(filter)).items
-      const ages = whole.map(({ created_at }) => DateTime.toEpochMillis(created_at))
-      assert.deepStrictEqual(ages, ages.toSorted((one, other) => other - one))
-      for (const limit of [1, 3, 4, whole.length]) {
-        assert.deepStrictEqual((yield* paged(filter, limit)).map(keyOf), whole.map(keyOf))
+  it.effect("visits every row once, newest first, page after page", () =>
+    Effect.gen(function*() {
+      yield* commitMany(7)
+      yield* passTime("1 second")
+      const batch = yield* claim({ limit: 4 })
+      const [a, b] = idsOf(batch) as [number, number]
+      yield* settle(batch, done(a), dead(b))
+      yield* commitMany(4)
+      for (const filter of [{}, { projection: "search" }, { status: "pending" }] as const) {
+        const whole = (yield* events(filter)).items
+        const ages = whole.map(({ created_at }) => DateTime.toEpochMillis(created_at))
+        assert.deepStrictEqual(ages, ages.toSorted((one, other) => other - one))
+        for (const limit of [1, 3, 4, whole.length]) {
+          assert.deepStrictEqual((yield* paged(filter, limit)).map(keyOf), whole.map(keyOf))
+        }
       }
-    }
-    assert.strictEqual(new Set((yield* paged({}, 3)).map(keyOf)).size, 22)
-  })))
+      assert.strictEqual(new Set((yield* paged({}, 3)).map(keyOf)).size, 22)
+    }).pipe(fresh))
 
-  it.effect("visits every row once although rows finish meanwhile", fresh(Effect.gen(function*() {
-    yield* commitMany(6)
-    const first = yield* events({ projection: "search" }, 3)
-    const batch = yield* claim({ limit: 5 })
-    yield* settle(batch, ...idsOf(batch).map(done))
-    const rest = yield* events({ projection: "search" }, 3, first.next_cursor!)
-    assert.strictEqual(new Set([...first.items, ...rest.items].map(keyOf)).size, 6)
-    assert.isNull(rest.next_cursor)
-  })))
+  it.effect("visits every row once although rows finish meanwhile", () =>
+    Effect.gen(function*() {
+      yield* commitMany(6)
+      const first = yield* events({ projection: "search" }, 3)
+      const batch = yield* claim({ limit: 5 })
+      yield* settle(batch, ...idsOf(batch).map(done))
+      const rest = yield* events({ projection: "search" }, 3, first.next_cursor!)
+      assert.strictEqual(new Set([...first.items, ...rest.items].map(keyOf)).size, 6)
+      assert.isNull(rest.next_cursor)
+    }).pipe(fresh))
 
-  it.effect("begins anew for a cursor that is not its own", fresh(Effect.gen(function*() {
-    yield* commitMany(2)
-    const whole = (yield* events({})).items.map(keyOf)
-    const json = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
-    const foreign = [
-      "",
-      "x",
-      "%",
-      json(null),
-      json({ at: "never", projection: "search", id: 1 }),
-      json({ at: "2026-02-30 00:00:00+00", projection: "search", id: 1 }),
-      json({ at: "2026-01-01 00:00:00+00", projection: "search", id: 1e300 }),
-      json({ at: 1e300, projection: "search", id: 1 })
-    ]
-    for (const cursor of foreign) assert.deepStrictEqual((yield* events({}, 100, cursor)).items.map(keyOf), whole, cursor)
-  })))
+  it.effect("begins anew for a cursor that is not its own", () =>
+    Effect.gen(function*() {
+      yield* commitMany(2)
+      const whole = (yield* events({})).items.map(keyOf)
+      const json = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
+      const foreign = [
+        "",
+        "x",
+        "%",
+        json(null),
+        json({ at: "never", projection: "search", id: 1 }),
+        json({ at: "2026-02-30 00:00:00+00", projection: "search", id: 1 }),
+        json({ at: "2026-01-01 00:00:00+00", projection: "search", id: 1e300 }),
+        json({ at: 1e300, projection: "search", id: 1 })
+      ]
+      for (const cursor of foreign) {
+        assert.deepStrictEqual((yield* events({}, 100, cursor)).items.map(keyOf), whole, cursor)
+      }
+    }).pipe(fresh))
 }
 
 const secondsBetween = (from: DateTime.Utc, to: DateTime.Utc) =>
@@ -178,70 +193,78 @@ const settledAs = Effect.fnUntraced(function*(settlement: (id: number) => Return
 })
 
 const replaying = (it: It) => {
-  it.effect("makes dead rows due again, with their attempts at zero and their history kept", fresh(Effect.gen(function*() {
-    const id = yield* settledAs(dead)
-    assert.strictEqual(yield* replay({ projection: "search" }), 1)
-    const [event] = (yield* events({ projection: "search" })).items
-    assert.deepInclude(event, { id, status: "pending", attempts: 0, error_type: null, processed_at: null })
-    const again = yield* claim()
-    assert.deepInclude(again.deliveries[0], { id, attempt: 1, reclaimed: false })
-    yield* settle(again, done(id))
-    assert.deepStrictEqual((yield* attemptsOf(id)).map(({ outcome }) => outcome), ["dead_lettered", "acked"])
-  })))
+  it.effect("makes dead rows due again, with their attempts at zero and their history kept", () =>
+    Effect.gen(function*() {
+      const id = yield* settledAs(dead)
+      assert.strictEqual(yield* replay({ projection: "search" }), 1)
+      const [event] = (yield* events({ projection: "search" })).items
+      assert.deepInclude(event, { id, status: "pending", attempts: 0, error_type: null, processed_at: null })
+      const again = yield* claim()
+      assert.deepInclude(again.deliveries[0], { id, attempt: 1, reclaimed: false })
+      yield* settle(again, done(id))
+      assert.deepStrictEqual((yield* attemptsOf(id)).map(({ outcome }) => outcome), ["dead_lettered", "acked"])
+    }).pipe(fresh))
 
-  it.effect("makes done rows due again only when told so", fresh(Effect.gen(function*() {
-    const id = yield* settledAs(done)
-    assert.strictEqual(yield* replay({ projection: "search" }), 0)
-    assert.strictEqual(yield* replay({ projection: "search", status: "done" }), 1)
-    const again = yield* claim()
-    yield* settle(again, retry(id))
-    yield* settle(yield* claim(), done(id))
-    assert.deepStrictEqual((yield* attemptsOf(id)).map(({ attempt, outcome }) => [attempt, outcome]), [
-      [1, "acked"],
-      [1, "retry_scheduled"],
-      [2, "acked"]
-    ])
-  })))
+  it.effect("makes done rows due again only when told so", () =>
+    Effect.gen(function*() {
+      const id = yield* settledAs(done)
+      assert.strictEqual(yield* replay({ projection: "search" }), 0)
+      assert.strictEqual(yield* replay({ projection: "search", status: "done" }), 1)
+      const again = yield* claim()
+      yield* settle(again, retry(id))
+      yield* settle(yield* claim(), done(id))
+      assert.deepStrictEqual((yield* attemptsOf(id)).map(({ attempt, outcome }) => [attempt, outcome]), [
+        [1, "acked"],
+        [1, "retry_scheduled"],
+        [2, "acked"]
+      ])
+    }).pipe(fresh))
 
-  it.effect("makes one row due again by its id, dead or done, and touches no other", fresh(Effect.gen(function*() {
-    const [a, b, c] = [yield* settledAs(dead), yield* settledAs(done), yield* settledAs(dead)]
-    assert.strictEqual(yield* replay({ projection: "search", id: a }), 1)
-    assert.strictEqual(yield* replay({ projection: "search", id: b }), 1)
-    assert.strictEqual(yield* replay({ projection: "search", id: a }), 0)
-    assert.strictEqual(yield* replay({ projection: "search", id: 987_654_321 }), 0)
-    assert.strictEqual(yield* replay({ projection: "chronicle", id: c }), 0)
-    assert.sameMembers(idsOf(yield* claim()), [a, b])
-  })))
+  it.effect("makes one row due again by its id, dead or done, and touches no other", () =>
+    Effect.gen(function*() {
+      const [a, b, c] = [yield* settledAs(dead), yield* settledAs(done), yield* settledAs(dead)]
+      assert.strictEqual(yield* replay({ projection: "search", id: a }), 1)
+      assert.strictEqual(yield* replay({ projection: "search", id: b }), 1)
+      assert.strictEqual(yield* replay({ projection: "search", id: a }), 0)
+      assert.strictEqual(yield* replay({ projection: "search", id: 987_654_321 }), 0)
+      assert.strictEqual(yield* replay({ projection: "chronicle", id: c }), 0)
+      assert.sameMembers(idsOf(yield* claim()), [a, b])
+    }).pipe(fresh))
 
-  it.effect("chooses by error and by age", fresh(Effect.gen(function*() {
-    yield* passTime("1 hour")
-    const old = yield* settledAs((id) => dead(id, "es_4xx"))
-    yield* passTime("100 seconds")
-    yield* settledAs((id) => dead(id, "es_4xx"))
-    yield* settledAs((id) => dead(id, "es_mapping"))
-    const [{ created_at }] = (yield* events({ projection: "search" })).items as [OutboxEvent]
-    const between = DateTime.formatIso(DateTime.subtract(created_at, { seconds: 50 }))
-    assert.strictEqual(yield* replay({ projection: "search", error_type: "es_auth" }), 0)
-    assert.strictEqual(yield* replay({ projection: "search", error_type: "es_4xx", before: between }), 1)
-    assert.deepStrictEqual(idsOf(yield* claim()), [old])
-    assert.strictEqual(yield* replay({ projection: "search", after: between, before: between }), 0)
-    assert.strictEqual(yield* replay({ projection: "search", after: between }), 2)
-  })))
+  it.effect("chooses by error and by age", () =>
+    Effect.gen(function*() {
+      yield* passTime("1 hour")
+      const old = yield* settledAs((id) => dead(id, "es_4xx"))
+      yield* passTime("100 seconds")
+      yield* settledAs((id) => dead(id, "es_4xx"))
+      yield* settledAs((id) => dead(id, "es_mapping"))
+      const [{ created_at }] = (yield* events({ projection: "search" })).items as [OutboxEvent]
+      const between = DateTime.formatIso(DateTime.subtract(created_at, { seconds: 50 }))
+      assert.strictEqual(yield* replay({ projection: "search", error_type: "es_auth" }), 0)
+      assert.strictEqual(yield* replay({ projection: "search", error_type: "es_4xx", before: between }), 1)
+      assert.deepStrictEqual(idsOf(yield* claim()), [old])
+      assert.strictEqual(yield* replay({ projection: "search", after: between, before: between }), 0)
+      assert.strictEqual(yield* replay({ projection: "search", after: between }), 2)
+    }).pipe(fresh))
 
-  it.effect("leaves alone what waits or is being worked on", fresh(Effect.gen(function*() {
-    const [, , waiting, leased] = yield* oneOfEach
-    for (const id of [waiting, leased]) assert.strictEqual(yield* replay({ projection: "search", id }), 0)
-    assert.deepInclude(yield* statsOf("search"), { pending: 2, processing: 1 })
-  })))
+  it.effect("leaves alone what waits or is being worked on", () =>
+    Effect.gen(function*() {
+      const [, , waiting, leased] = yield* oneOfEach
+      for (const id of [waiting, leased]) assert.strictEqual(yield* replay({ projection: "search", id }), 0)
+      assert.deepInclude(yield* statsOf("search"), { pending: 2, processing: 1 })
+    }).pipe(fresh))
 
-  it.effect("makes each row due again once when two ask at the same time", fresh(Effect.gen(function*() {
-    yield* commitMany(20)
-    const batch = yield* claim()
-    yield* settle(batch, ...idsOf(batch).map((id) => dead(id)))
-    const counts = yield* Effect.all([1, 2, 3].map(() => replay({ projection: "search" })), { concurrency: "unbounded" })
-    assert.strictEqual(counts.reduce((sum, each) => sum + each, 0), 20)
-    assert.strictEqual((yield* claim()).deliveries.length, 20)
-  })))
+  it.effect("makes each row due again once when two ask at the same time", () =>
+    Effect.gen(function*() {
+      yield* commitMany(20)
+      const batch = yield* claim()
+      yield* settle(batch, ...idsOf(batch).map((id) => dead(id)))
+      const counts = yield* Effect.all([1, 2, 3].map(() => replay({ projection: "search" })), {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(counts.reduce((sum, each) => sum + each, 0), 20)
+      assert.strictEqual((yield* claim()).deliveries.length, 20)
+    }).pipe(fresh))
 }
 
 export const suite = <E>(options: {

@@ -1,4 +1,4 @@
-/** The two traces of contract §5: what a request's trace tells of each attempt, and the worker's own of each batch. */
+/** The trace of a request, as contract §5 draws it: what it tells of each attempt at a row. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -11,21 +11,9 @@ import * as Working from "../support/Working.ts"
 const { always, failed, inTurn, poison, superseded, written } = ScriptedDestination
 const { killedAfterClaim, options, reclaimOnce, request, rows, runOnce, working } = Working
 
-/** The span that the row of the search outbox names. */
-const enqueued = Effect.map(Spans.named("outbox.enqueue"), (spans) =>
-  spans.filter((span) => span.attributes.get("projection") === "search"))
+const { enqueued, only, treeOfBatch } = Spans
 
-const treeOfRow = (...keys: ReadonlyArray<string>) =>
-  Effect.flatMap(enqueued, ([span]) => Spans.tree(span!, ...keys))
-
-const treeOfBatch = (...keys: ReadonlyArray<string>) =>
-  Effect.flatMap(only("outbox_worker.loop"), (span) => Spans.tree(span, ...keys))
-
-const only = (name: string) =>
-  Effect.map(Spans.named(name), (spans) => {
-    assert.strictEqual(spans.length, 1, name)
-    return spans[0]!
-  })
+const treeOfRow = (...keys: ReadonlyArray<string>) => Effect.flatMap(enqueued, ([span]) => Spans.tree(span!, ...keys))
 
 /** Takes longer than the lease. */
 const slow = ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), "31 seconds"))
@@ -85,7 +73,7 @@ describe("the trace of a request", () => {
         [
           "outbox.enqueue PRODUCER",
           "  outbox.wait reason=queue",
-          "  outbox.process CONSUMER attempt=1 outcome=retry_scheduled retry_reason=es_429 ERROR",
+          "  outbox.process CONSUMER attempt=1 outcome=retry_scheduled retry_reason=429 ERROR",
           "    outbox.claim",
           "    far.write CLIENT ERROR",
           "    outbox.classify_error decision=retry error_type=es_429",
@@ -158,7 +146,11 @@ describe("the trace of a request", () => {
       ])
       const ack = yield* only("outbox.ack_batch")
       assert.deepInclude(Spans.attributesOf(ack), { expected: 1, acked: 0 })
-      assert.deepInclude(Spans.attributesOf(yield* only("projection.process_batch")), { ok: 0, failed: 1, result: "failed" })
+      assert.deepInclude(Spans.attributesOf(yield* only("projection.process_batch")), {
+        ok: 0,
+        failed: 1,
+        result: "failed"
+      })
     }).pipe(working(slow, { leases: unextended })))
 
   it.effect("tells the attempt of a worker that died, and what came of its row", () =>
@@ -219,7 +211,9 @@ describe("a row without a usable trace", () => {
   it.effect("is delivered when its trace is damaged", () =>
     Effect.gen(function*() {
       const traceparents = ["", "noop", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "ff-x"]
-      for (const traceparent of traceparents) yield* commit(changeOf()).pipe(tracedAs({ traceparent, tracestate: "\0" }))
+      for (const traceparent of traceparents) {
+        yield* commit(changeOf()).pipe(tracedAs({ traceparent, tracestate: "\0" }))
+      }
       yield* runOnce
       assert.deepStrictEqual((yield* rows).map(({ status }) => status), traceparents.map(() => "done"))
       assert.deepStrictEqual(yield* Spans.named("outbox.process"), [])
@@ -242,56 +236,4 @@ describe("a row without a usable trace", () => {
       assert.isTrue(ofRequest.every(({ sampled }) => !sampled))
       assert.isTrue((yield* only("outbox_worker.loop")).sampled)
     }).pipe(working(always(written))))
-})
-
-describe("the trace of a batch", () => {
-  it.effect("has a root of its own, whatever the worker was started in", () =>
-    Effect.gen(function*() {
-      yield* request(changeOf(), changeOf(), changeOf())
-      yield* Effect.withSpan(runOnce, "the program")
-      assert.deepStrictEqual(yield* treeOfBatch("projection", "batch_size", "ok", "failed", "expected", "acked"), [
-        "outbox_worker.loop projection=search batch_size=3",
-        "  outbox.claim_batch CLIENT projection=search batch_size=3",
-        "  projection.process_batch projection=search batch_size=3 ok=3 failed=0",
-        "    far.write CLIENT projection=search",
-        "    outbox.ack_batch CLIENT projection=search expected=3 acked=3"
-      ])
-      const loop = yield* only("outbox_worker.loop")
-      assert.isTrue(Option.isNone(loop.parent))
-      assert.notInclude((yield* enqueued).map(({ traceId }) => traceId), loop.traceId)
-    }).pipe(working(always(written))))
-
-  it.effect("is linked with every row's attempt, both ways", () =>
-    Effect.gen(function*() {
-      yield* request(changeOf(), changeOf())
-      yield* runOnce
-      const batch = yield* only("projection.process_batch")
-      const processes = yield* Spans.named("outbox.process")
-      assert.deepStrictEqual(batch.links.map(({ span }) => span.spanId), processes.map(({ spanId }) => spanId))
-      for (const { links } of processes) assert.deepStrictEqual(links.map(({ span }) => span.spanId), [batch.spanId])
-    }).pipe(working(always(written))))
-
-  it.effect("has no more links than a span may have, and says how many it left out", () =>
-    Effect.gen(function*() {
-      yield* request(...Array.from({ length: 200 }, () => changeOf()))
-      yield* runOnce
-      const batch = yield* only("projection.process_batch")
-      assert.strictEqual(batch.links.length, 128)
-      assert.strictEqual(batch.attributes.get("links_dropped"), 72)
-      assert.strictEqual((yield* Spans.named("outbox.process")).length, 200)
-    }).pipe(working(always(written))))
-
-  it.effect("is not there when there was nothing to do", () =>
-    Effect.gen(function*() {
-      assert.strictEqual(yield* runOnce, 0)
-      assert.strictEqual(yield* reclaimOnce, 0)
-      assert.deepStrictEqual(yield* Spans.all, [])
-    }).pipe(working(always(written))))
-
-  it.effect("ends every span that it began", () =>
-    Effect.gen(function*() {
-      yield* request(changeOf(), changeOf())
-      yield* runOnce
-      assert.deepStrictEqual((yield* Spans.all).filter(({ status }) => status._tag === "Started"), [])
-    }).pipe(working(inTurn(failed({ detail: "x".repeat(256) }), written))))
 })

@@ -1,11 +1,11 @@
-/** What becomes of the rows of one batch: each by its own outcome, whatever the far side, the store or the telemetry does. */
+/** What becomes of the rows of one batch, whatever the far side, the store or the telemetry does. */
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Fiber, Layer, Logger, Metric, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
-import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import { Chronicle } from "../../src/chronicle/Chronicle.ts"
+import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
@@ -27,7 +27,8 @@ const outcomesOf = (id: number) => Effect.map(attemptsOf(id), (all) => all.map((
 const processes = Effect.map(Spans.named("outbox.process"), (spans) => spans.map(Spans.attributesOf))
 
 /** Takes `duration` for its batch. */
-const taking = (duration: Duration.Input) => ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), duration))
+const taking = (duration: Duration.Input) =>
+  ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), duration))
 
 const away = Effect.fail(new StoreUnavailable({ cause: "away" }))
 
@@ -93,7 +94,8 @@ describe("the outcome of each row", () => {
 })
 
 const eachItsOwn = ScriptedDestination.layer(({ id }) =>
-  Effect.succeed([written, superseded, failed(), poison, failed()][(id - 1) % 5]!))
+  Effect.succeed([written, superseded, failed(), poison, failed()][(id - 1) % 5]!)
+)
 
 describe("a batch", () => {
   it.effect("keeps its lease for as long as its delivery takes", () =>
@@ -229,11 +231,13 @@ describe("telemetry", () => {
       return (yield* rows).map(({ attempts, error_type, status }) => [status, attempts, error_type])
     }).pipe(working(eachItsOwn, given), Effect.provide(logger))
 
-  for (const [name, given, logger] of [
-    ["a tracer that throws at every call", { spans: brokenTracer }, Layer.empty],
-    ["a logger that throws at every call", {}, brokenLogger],
-    ["both", { spans: brokenTracer }, brokenLogger]
-  ] as const) {
+  for (
+    const [name, given, logger] of [
+      ["a tracer that throws at every call", { spans: brokenTracer }, Layer.empty],
+      ["a logger that throws at every call", {}, brokenLogger],
+      ["both", { spans: brokenTracer }, brokenLogger]
+    ] as const
+  ) {
     it.effect(`changes no row's outcome: ${name}`, () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* changed(given, logger), yield* changed({}, Layer.empty))
@@ -246,7 +250,7 @@ describe("telemetry", () => {
       const counters = [
         Metric.withAttributes(Metrics.processed, { ...labels, result: "ok" }),
         Metric.withAttributes(Metrics.processed, { ...labels, result: "failed" }),
-        Metric.withAttributes(Metrics.retries, { ...labels, reason: "es_429" }),
+        Metric.withAttributes(Metrics.retries, { ...labels, reason: "429" }),
         Metric.withAttributes(Metrics.deadRows, { ...labels, error_type: "es_mapping" }),
         Metric.withAttributes(Metrics.deadRows, { ...labels, error_type: "lease_expired" })
       ]

@@ -1,6 +1,7 @@
 /** P-07: whatever came of a delivery, what becomes of its row is decided, and decided the same every time. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { reasonOf } from "../../src/delivery/Failure.ts"
 import { decide, type Outcome } from "../../src/delivery/Settlement.ts"
 import { ceilingMs } from "../../src/domain/Backoff.ts"
 
@@ -59,4 +60,18 @@ describe("a settlement", () => {
     assert.deepStrictEqual(settled({ _tag: "Superseded" }), { _tag: "Done", id: row.id, outcome: "superseded" })
     assert.deepStrictEqual(settled({ _tag: "Interrupted" }), { _tag: "Release", id: row.id })
   }, check)
+})
+
+describe("the reason of a retry", () => {
+  const examples = {
+    es_429: "429",
+    es_503: "5xx",
+    es_5xx: "5xx",
+    es_4xx: "4xx",
+    timeout: "timeout",
+    es_connect: "es_connect"
+  }
+  for (const [errorType, reason] of Object.entries(examples)) {
+    it(`is ${reason} for ${errorType}`, () => assert.strictEqual(reasonOf(errorType), reason))
+  }
 })

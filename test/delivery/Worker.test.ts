@@ -49,7 +49,8 @@ const counting = () => {
   return { leases, count: Effect.sync(() => claims) }
 }
 
-const taking = (duration: Duration.Input) => ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), duration))
+const taking = (duration: Duration.Input) =>
+  ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), duration))
 
 describe("a worker", () => {
   it.effect("delivers what was there before it and what comes later", () =>
@@ -169,7 +170,8 @@ describe("a worker", () => {
     Effect.gen(function*() {
       const delivered: Array<number> = []
       const destination = ScriptedDestination.layer(({ id }) =>
-        Effect.as(Effect.delay(Effect.sync(() => delivered.push(id)), "10 millis"), written))
+        Effect.as(Effect.delay(Effect.sync(() => delivered.push(id)), "10 millis"), written)
+      )
       yield* request(...Array.from({ length: 60 }, () => changeOf()))
       const given = { destination, options: { batchSize: 7 } }
       const workers = yield* Effect.forEach(["w1", "w2", "w3"], (name) => start(given, name))
@@ -181,10 +183,12 @@ describe("a worker", () => {
 })
 
 describe("a worker in trouble", () => {
-  for (const [what, trouble] of [
-    ["the database is away", Effect.fail(new StoreUnavailable({ cause: "away" }))],
-    ["there is a bug", Effect.die("a bug")]
-  ] as const) {
+  for (
+    const [what, trouble] of [
+      ["the database is away", Effect.fail(new StoreUnavailable({ cause: "away" }))],
+      ["there is a bug", Effect.die("a bug")]
+    ] as const
+  ) {
     it.effect(`goes on after ${what}`, () =>
       Effect.gen(function*() {
         let until = 3

@@ -1,4 +1,4 @@
-/** P-06: no wait is negative or longer than the cap, none gets shorter by trying again, and who asks for more gets it. */
+/** P-06: no wait is negative or longer than the cap, and none gets shorter by trying again. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { ceilingMs, delayMs } from "../../src/domain/Backoff.ts"

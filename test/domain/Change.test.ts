@@ -7,7 +7,9 @@ import { BlockFields } from "../../src/domain/Entity.ts"
 const patch = Arbitrary.map(
   Arbitrary.all({ fields: Arbitrary.schema(BlockFields), kept: Arbitrary.array(Arbitrary.schema(Schema.Int)) }),
   ({ fields, kept }) =>
-    Object.fromEntries(Object.entries(fields).filter((_, at) => kept.some((each) => Math.abs(each) % 4 === at))) as Partial<
+    Object.fromEntries(
+      Object.entries(fields).filter((_, at) => kept.some((each) => Math.abs(each) % 4 === at))
+    ) as Partial<
       typeof BlockFields.Type
     >
 )

@@ -49,18 +49,23 @@ describe("traceparent", () => {
     }
   }, check)
 
-  it.prop("is not made of ids that no span has", { any: Schema.String, flags: Schema.Int, ids }, ({ any, flags, ids }) => {
-    const odd: ReadonlyArray<SpanIds> = [
-      { ...ids, traceId: any },
-      { ...ids, spanId: any },
-      { ...ids, traceId: "noop", spanId: "noop" },
-      { ...ids, traceId: "0".repeat(32) },
-      { ...ids, spanId: "0".repeat(16) },
-      { ...ids, traceId: ids.traceId.replace(/[0-9a-f]$/, "F") }
-    ]
-    for (const each of odd) assert.isUndefined(formatTraceparent(each))
-    assert.match(formatTraceparent({ ...ids, flags }) ?? "", valid)
-  }, check)
+  it.prop(
+    "is not made of ids that no span has",
+    { any: Schema.String, flags: Schema.Int, ids },
+    ({ any, flags, ids }) => {
+      const odd: ReadonlyArray<SpanIds> = [
+        { ...ids, traceId: any },
+        { ...ids, spanId: any },
+        { ...ids, traceId: "noop", spanId: "noop" },
+        { ...ids, traceId: "0".repeat(32) },
+        { ...ids, spanId: "0".repeat(16) },
+        { ...ids, traceId: ids.traceId.replace(/[0-9a-f]$/, "F") }
+      ]
+      for (const each of odd) assert.isUndefined(formatTraceparent(each))
+      assert.match(formatTraceparent({ ...ids, flags }) ?? "", valid)
+    },
+    check
+  )
 
   const examples: ReadonlyArray<readonly [what: string, text: string | null | undefined, flags: number | undefined]> = [
     ["nothing", undefined, undefined],
@@ -100,7 +105,9 @@ describe("traceparent", () => {
 /** Lists of what means something in a tracestate, which chance would seldom put together. */
 const lists = Arbitrary.map(
   Arbitrary.array(
-    Arbitrary.schema(Schema.Literals(["a", "b2", "@", "key", "=", "=", ",", ",", " ", "\t", "1", "x".repeat(130), "é", "A", "\0"])),
+    Arbitrary.schema(
+      Schema.Literals(["a", "b2", "@", "key", "=", "=", ",", ",", " ", "\t", "1", "x".repeat(130), "é", "A", "\0"])
+    ),
     { maxLength: 60 }
   ),
   (parts) => parts.join("")
@@ -138,7 +145,11 @@ describe("tracestate", () => {
     ["an empty list", " , ,, ", null],
     ["one member", "vendor=abc", "vendor=abc"],
     ["blanks and gaps between members", " a=1 ,, \tb=2\t", "a=1,b=2"],
-    ["every character that is allowed", "a0_-*/@b=!\"#$%&'()*+-./:;<>?@[]^_`{|}~ z", "a0_-*/@b=!\"#$%&'()*+-./:;<>?@[]^_`{|}~ z"],
+    [
+      "every character that is allowed",
+      "a0_-*/@b=!\"#$%&'()*+-./:;<>?@[]^_`{|}~ z",
+      "a0_-*/@b=!\"#$%&'()*+-./:;<>?@[]^_`{|}~ z"
+    ],
     ["thirty-two members", many(32), many(32)],
     ["thirty-three members", many(33), null],
     ["a key twice", "a=1,b=2,a=3", null],

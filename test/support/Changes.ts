@@ -48,7 +48,11 @@ export const claim = (
   options: { readonly limit?: number; readonly worker?: string; readonly projection?: Projection } = {}
 ) =>
   Leases.use((leases) =>
-    leases.claim(options.projection ?? "search", { worker: options.worker ?? "w1", limit: options.limit ?? 100, leaseFor })
+    leases.claim(options.projection ?? "search", {
+      worker: options.worker ?? "w1",
+      limit: options.limit ?? 100,
+      leaseFor
+    })
   )
 
 export const settle = (batch: Batch, ...settlements: ReadonlyArray<Settlement>) =>
@@ -57,13 +61,20 @@ export const settle = (batch: Batch, ...settlements: ReadonlyArray<Settlement>) 
 export const extend = (batch: Batch) => Leases.use((leases) => leases.extend(batch, leaseFor))
 
 export const reclaim = (options: { readonly limit?: number; readonly attemptsMax?: number } = {}) =>
-  Leases.use((leases) => leases.reclaim("search", { limit: options.limit ?? 100, attemptsMax: options.attemptsMax ?? 10 }))
+  Leases.use((leases) =>
+    leases.reclaim("search", { limit: options.limit ?? 100, attemptsMax: options.attemptsMax ?? 10 })
+  )
 
 export const idsOf = (batch: Batch) => batch.deliveries.map(({ id }) => id)
 
 export const done = (id: number): Settlement => ({ _tag: "Done", id, outcome: "acked" })
 export const superseded = (id: number): Settlement => ({ _tag: "Done", id, outcome: "superseded" })
-export const dead = (id: number, errorType = "es_mapping"): Settlement => ({ _tag: "Dead", id, errorType, detail: "no" })
+export const dead = (id: number, errorType = "es_mapping"): Settlement => ({
+  _tag: "Dead",
+  id,
+  errorType,
+  detail: "no"
+})
 export const release = (id: number): Settlement => ({ _tag: "Release", id })
 export const retry = (id: number, delayMs = 0): Settlement => ({
   _tag: "Retry",

@@ -40,7 +40,7 @@ export class OutboxModel {
   row(key: number): ModelRow {
     const row = this.rows[key - 1]
     assert.isDefined(row, `row ${key} was never written`)
-    return row!
+    return row
   }
 
   /** Takes over what was claimed, if it is a right answer. */
@@ -111,9 +111,9 @@ export class OutboxModel {
   reclaimed(lost: ReadonlyArray<LostAttempt>, keyOf: (id: number) => number, limit: number): void {
     const expired = this.having("leased").filter(({ state }) => state.until < this.now)
     assert.strictEqual(lost.length, Math.min(limit, expired.length), "every expired row, up to the limit")
-    const taken = lost.map(({ id }) => this.row(keyOf(id)))
-    const latest = Math.max(...expired.filter((row) => taken.includes(row)).map(({ state }) => state.until))
-    const left = expired.filter((row) => !taken.includes(row))
+    const taken = new Set(lost.map(({ id }) => this.row(keyOf(id))))
+    const latest = Math.max(...expired.filter((row) => taken.has(row)).map(({ state }) => state.until))
+    const left = expired.filter((row) => !taken.has(row))
     for (const { state } of left) assert.isAtLeast(state.until, latest, "the longest expired first")
     for (const each of lost) {
       const row = this.row(keyOf(each.id))

@@ -1,4 +1,5 @@
 /** Every span that a test made, in memory, and how they hang together. */
+import { assert } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Tracer } from "effect"
 
 export class RecordedSpans extends Context.Service<RecordedSpans, {
@@ -64,3 +65,19 @@ export const tree = Effect.fnUntraced(function*(root: Tracer.NativeSpan, ...keys
   const shown = line(keys)
   return [shown(root), ...below(yield* all, root.spanId, "  ", shown)]
 })
+
+/** The one span of that name. */
+export const only = (name: string) =>
+  Effect.map(named(name), (spans) => {
+    assert.strictEqual(spans.length, 1, name)
+    return spans[0]!
+  })
+
+/** The spans that the rows of the search outbox name. */
+export const enqueued = Effect.map(
+  named("outbox.enqueue"),
+  (spans) => spans.filter((span) => span.attributes.get("projection") === "search")
+)
+
+export const treeOfBatch = (...keys: ReadonlyArray<string>) =>
+  Effect.flatMap(only("outbox_worker.loop"), (span) => tree(span, ...keys))

@@ -23,7 +23,12 @@ export const layer = (answer: Answer) =>
       deliver: Effect.fnUntraced(function*(rows) {
         const startedAt = yield* Clock.currentTimeNanos
         const outcomes = yield* Effect.withSpan(Effect.forEach(rows, answer), "far.write", { kind: "client" })
-        const call = { name: "far.write", startedAt, endedAt: yield* Clock.currentTimeNanos, attributes: { status: 200 } }
+        const call = {
+          name: "far.write",
+          startedAt,
+          endedAt: yield* Clock.currentTimeNanos,
+          attributes: { status: 200 }
+        }
         const told = rows.flatMap(({ id }, at) => outcomes[at] === undefined ? [] : [[id, outcomes[at]] as const])
         return { calls: [call], outcomes: new Map(told) }
       })
