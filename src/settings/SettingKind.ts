@@ -72,7 +72,7 @@ export const formatDuration = (value: Duration.Duration): string => {
 
 export const url = kind("an http:// or https:// address", (text) => {
   const parsed = URL.parse(text)
-  return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href.replace(/\/$/, "") : undefined
+  return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href.replace(/\/+$/, "") : undefined
 }, withoutPassword)
 
 export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), nothing)

@@ -39,12 +39,15 @@ const lookUp = (env: Environment, names: ReadonlyArray<string>) => {
   return name === undefined ? undefined : { name, text: env[name]!.trim() }
 }
 
+/** A message has one line for each mistake, whatever the value holds. */
+const onOneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ").slice(0, 80)
+
 const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNullable<A>, Mistake> => {
   const found = lookUp(env, spec.names)
   if (found === undefined) return Result.succeed(spec.fallback)
   return Result.mapError(spec.kind.parse(found.text), (allowed) => ({
     name: found.name,
-    value: spec.kind.shown(found.text).slice(0, 80),
+    value: onOneLine(spec.kind.shown(found.text)),
     allowed
   }))
 }
@@ -112,14 +115,15 @@ export const describe = (env: Environment): ReadonlyArray<Effective> => {
 
 /** What is allowed but probably not meant; logged at the start. */
 export const notices = (env: Environment, values: SettingValues): ReadonlyArray<string> => {
-  const switches = table.tracingEnabled.names.filter((name) => (env[name] ?? "") !== "")
-  const said = new Set(switches.map((name) => Result.getOrUndefined(table.tracingEnabled.kind.parse(env[name]!))))
+  const switches = table.tracingEnabled.names.flatMap((name) => lookUp(env, [name]) ?? [])
+  const said = new Set(switches.map(({ text }) => Result.getOrUndefined(table.tracingEnabled.kind.parse(text))))
+  const names = switches.map(({ name }) => name)
   return [
-    ...(said.size > 1 ? [`${switches.join(", ")} contradict each other: ${switches[0]} decides`] : []),
+    ...(said.size > 1 ? [`${names.join(", ")} contradict each other: ${names[0]} decides`] : []),
     ...(values.tracing === "export" && URL.parse(values.tracesUrl)?.port === "4317"
       ? [`${values.tracesUrl}: port 4317 usually speaks gRPC, this exporter speaks HTTP (4318)`]
       : []),
-    ...(env["OTEL_TRACES_SAMPLER"] === "traceidratio"
+    ...(lookUp(env, table.sampler.names)?.text.toLowerCase() === "traceidratio"
       ? ["OTEL_TRACES_SAMPLER=traceidratio is treated as parentbased_traceidratio, so that no trace is cut in two"]
       : [])
   ]

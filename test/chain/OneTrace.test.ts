@@ -77,8 +77,12 @@ describe("one write in one trace", () => {
     row: Row
   ) => {
     const named = (name: string, parent: ReceivedSpan) =>
-      only(name, spans.filter((span) =>
-        span.name === name && span.parentSpanId === parent.spanId && span.attributes["projection"] === projection))
+      only(
+        name,
+        spans.filter((span) =>
+          span.name === name && span.parentSpanId === parent.spanId && span.attributes["projection"] === projection
+        )
+      )
     const enqueue = named("outbox.enqueue", server)
     assert.strictEqual(enqueue.kind, "PRODUCER")
     assert.strictEqual(enqueue.service, "wordloom-api")
@@ -107,17 +111,27 @@ describe("one write in one trace", () => {
 
   const checkLoop = async (process: ReceivedSpan) => {
     const link = only("link", process.links as never) as unknown as { traceId: string; spanId: string }
-    const batch = await until("the batch's own trace", () =>
-      collector.spans.find((span) => span.traceId === link.traceId && span.spanId === link.spanId))
+    const batch = await until(
+      "the batch's own trace",
+      () => collector.spans.find((span) => span.traceId === link.traceId && span.spanId === link.spanId)
+    )
     assert.strictEqual(batch.name, "projection.process_batch")
     assert.isTrue(batch.links.some(({ spanId }) => spanId === process.spanId), "the batch links back")
-    assert.strictEqual(Number(batch.attributes["ok"]) + Number(batch.attributes["failed"]), batch.attributes["batch_size"])
-    const loop = await until("the loop", () =>
-      collector.spans.find((span) => span.traceId === batch.traceId && span.spanId === batch.parentSpanId))
+    assert.strictEqual(
+      Number(batch.attributes["ok"]) + Number(batch.attributes["failed"]),
+      batch.attributes["batch_size"]
+    )
+    const loop = await until(
+      "the loop",
+      () => collector.spans.find((span) => span.traceId === batch.traceId && span.spanId === batch.parentSpanId)
+    )
     assert.strictEqual(loop.name, "outbox_worker.loop")
     assert.strictEqual(loop.parentSpanId, "")
     const siblings = collector.spans.filter((span) => span.traceId === batch.traceId)
-    assert.strictEqual(only("claim", siblings.filter(({ name }) => name === "outbox.claim_batch")).parentSpanId, loop.spanId)
+    assert.strictEqual(
+      only("claim", siblings.filter(({ name }) => name === "outbox.claim_batch")).parentSpanId,
+      loop.spanId
+    )
     const ack = only("ack", siblings.filter(({ name }) => name === "outbox.ack_batch"))
     assert.strictEqual(ack.parentSpanId, batch.spanId)
     assert.strictEqual(ack.attributes["expected"], ack.attributes["acked"])
@@ -126,7 +140,10 @@ describe("one write in one trace", () => {
 
   const rowOf = (projection: string, traceId: string) =>
     until(`the ${projection} row to be done`, async () => {
-      const { body } = await call("GET", `/api/v1/outbox/events?projection=${projection}&trace_id=${traceId}&status=done`)
+      const { body } = await call(
+        "GET",
+        `/api/v1/outbox/events?projection=${projection}&trace_id=${traceId}&status=done`
+      )
       return body["items"][0] as Row | undefined
     })
 

@@ -117,7 +117,12 @@ describe("a bulk request", () => {
       )
       const { calls, results, told } = yield* writing(some(6), reply)
       assert.deepStrictEqual(told, [
-        "Written", "Superseded", "poison es_mapping", "throttled es_429", "transient es_503", "Written"
+        "Written",
+        "Superseded",
+        "poison es_mapping",
+        "throttled es_429",
+        "transient es_503",
+        "Written"
       ])
       assert.notInclude(JSON.stringify(results), "secret")
       assert.deepInclude(calls[0]?.attributes, {
@@ -133,8 +138,8 @@ describe("a bulk request", () => {
 })
 
 /** A server that takes what it does not refuse. */
-const picky = (status: number, type: string, refuses: (ids: ReadonlyArray<string>) => boolean) =>
-  (seen: ScriptedServer.Seen) => {
+const picky =
+  (status: number, type: string, refuses: (ids: ReadonlyArray<string>) => boolean) => (seen: ScriptedServer.Seen) => {
     const ids = idsOf(seen.body)
     return refuses(ids) ? refusal(status, type) : bulkAnswer(...ids.map(() => 201))
   }

@@ -68,81 +68,121 @@ const objection = SearchIndex.use(({ prepare }) =>
 
 const preparing = () =>
   describe("prepare", () => {
-    it.live("makes the first index behind the alias, once", withIndex((name) =>
-      Effect.gen(function*() {
-        const { prepare } = yield* SearchIndex
-        yield* Effect.all(Array.from({ length: 8 }, () => prepare), { concurrency: "unbounded" })
-        yield* prepare
-        const { body } = yield* told("GET", name)
-        assert.deepStrictEqual(Object.keys(body), [`${name}-000001`])
-        const { aliases, mappings } = body[`${name}-000001`]
-        assert.deepStrictEqual(aliases, { [name]: { is_write_index: true } })
-        assert.strictEqual(mappings.dynamic, "strict")
-        assert.match(mappings._meta.wordloom_mapping, /^[0-9a-f]{16}$/)
-      })))
+    it.live(
+      "makes the first index behind the alias, once",
+      withIndex((name) =>
+        Effect.gen(function*() {
+          const { prepare } = yield* SearchIndex
+          yield* Effect.all(Array.from({ length: 8 }, () => prepare), { concurrency: "unbounded" })
+          yield* prepare
+          const { body } = yield* told("GET", name)
+          assert.deepStrictEqual(Object.keys(body), [`${name}-000001`])
+          const { aliases, mappings } = body[`${name}-000001`]
+          assert.deepStrictEqual(aliases, { [name]: { is_write_index: true } })
+          assert.strictEqual(mappings.dynamic, "strict")
+          assert.match(mappings._meta.wordloom_mapping, /^[0-9a-f]{16}$/)
+        })
+      )
+    )
 
-    it.live("refuses an index in place of the alias", withIndex((name) =>
-      Effect.gen(function*() {
-        yield* told("PUT", name, {})
-        assert.strictEqual(yield* objection, `${name} is an index; the name must be free for an alias`)
-      })))
+    it.live(
+      "refuses an index in place of the alias",
+      withIndex((name) =>
+        Effect.gen(function*() {
+          yield* told("PUT", name, {})
+          assert.strictEqual(yield* objection, `${name} is an index; the name must be free for an alias`)
+        })
+      )
+    )
 
-    it.live("refuses an index that is not ours, or of another mapping", withIndex((name) =>
-      Effect.gen(function*() {
-        yield* told("PUT", `${name}-000001`, { aliases: { [name]: {} } })
-        assert.match(yield* objection, /is not an index of this product$/)
-        yield* told("PUT", `${name}-000001/_mapping`, { _meta: { wordloom_mapping: "older" } })
-        assert.match(yield* objection, /has the mapping older and not [0-9a-f]{16}$/)
-      })))
+    it.live(
+      "refuses an index that is not ours, or of another mapping",
+      withIndex((name) =>
+        Effect.gen(function*() {
+          yield* told("PUT", `${name}-000001`, { aliases: { [name]: {} } })
+          assert.match(yield* objection, /is not an index of this product$/)
+          yield* told("PUT", `${name}-000001/_mapping`, { _meta: { wordloom_mapping: "older" } })
+          assert.match(yield* objection, /has the mapping older and not [0-9a-f]{16}$/)
+        })
+      )
+    )
 
-    it.live("refuses to take over an index that its alias does not lead to", withIndex((name) =>
-      Effect.gen(function*() {
-        yield* told("PUT", `${name}-000001`, {})
-        assert.strictEqual(yield* objection, `${name}-000001 exists, but the alias ${name} does not lead to it`)
-      })))
+    it.live(
+      "refuses to take over an index that its alias does not lead to",
+      withIndex((name) =>
+        Effect.gen(function*() {
+          yield* told("PUT", `${name}-000001`, {})
+          assert.strictEqual(yield* objection, `${name}-000001 exists, but the alias ${name} does not lead to it`)
+        })
+      )
+    )
   })
 
 const refusing = () =>
   describe("what Elasticsearch refuses", () => {
-    it.live("leaves the rows alone where there is no index, and makes none", withIndex((name) =>
-      Effect.gen(function*() {
-        const { find, refresh, versionOf } = yield* SearchIndex
-        assert.strictEqual(yield* writeOne, "configuration es_index_missing")
-        assert.strictEqual((yield* told("GET", name)).status, 404)
-        const query = { terms: { words: ["lost"], phrases: [], without: [], prefix: null } }
-        type Asked = ReadonlyArray<Effect.Effect<unknown, Error>>
-        const asked: Asked = [find(query, 1, undefined), refresh, versionOf(newId())]
-        for (const each of asked) assert.instanceOf(yield* Effect.flip(each), SearchUnavailable)
-      })))
+    it.live(
+      "leaves the rows alone where there is no index, and makes none",
+      withIndex((name) =>
+        Effect.gen(function*() {
+          const { find, refresh, versionOf } = yield* SearchIndex
+          assert.strictEqual(yield* writeOne, "configuration es_index_missing")
+          assert.strictEqual((yield* told("GET", name)).status, 404)
+          const query = { terms: { words: ["lost"], phrases: [], without: [], prefix: null } }
+          type Asked = ReadonlyArray<Effect.Effect<unknown, Error>>
+          const asked: Asked = [find(query, 1, undefined), refresh, versionOf(newId())]
+          for (const each of asked) assert.instanceOf(yield* Effect.flip(each), SearchUnavailable)
+        })
+      )
+    )
 
-    it.live("leaves the rows alone where the alias leads to no index to write to", prepared((name) =>
-      Effect.gen(function*() {
-        const add = { index: `${name}-000001`, alias: name, is_write_index: false }
-        yield* told("POST", "_aliases", { actions: [{ add }] })
-        assert.strictEqual(yield* writeOne, "configuration es_index_missing")
-      })))
+    it.live(
+      "leaves the rows alone where the alias leads to no index to write to",
+      prepared((name) =>
+        Effect.gen(function*() {
+          const add = { index: `${name}-000001`, alias: name, is_write_index: false }
+          yield* told("POST", "_aliases", { actions: [{ add }] })
+          assert.strictEqual(yield* writeOne, "configuration es_index_missing")
+        })
+      )
+    )
 
     for (const block of ["read_only", "read_only_allow_delete", "write"]) {
-      it.live(`leaves the rows alone while the index is blocked (${block})`, prepared((name) =>
-        Effect.gen(function*() {
-          yield* told("PUT", `${name}/_settings`, { [`index.blocks.${block}`]: true })
-          assert.strictEqual(yield* writeOne, "configuration es_block")
-          yield* told("PUT", `${name}/_settings`, { [`index.blocks.${block}`]: null })
-          assert.strictEqual(yield* writeOne, "Written")
-        })))
+      it.live(
+        `leaves the rows alone while the index is blocked (${block})`,
+        prepared((name) =>
+          Effect.gen(function*() {
+            yield* told("PUT", `${name}/_settings`, { [`index.blocks.${block}`]: true })
+            assert.strictEqual(yield* writeOne, "configuration es_block")
+            yield* told("PUT", `${name}/_settings`, { [`index.blocks.${block}`]: null })
+            assert.strictEqual(yield* writeOne, "Written")
+          })
+        )
+      )
     }
 
-    it.live("buries what does not fit, beside what does, and tells nothing of its content", prepared(() =>
-      Effect.gen(function*() {
-        const [index, fine] = [yield* SearchIndex, write()]
-        const misfit = { ...fine, id: newId(), document: { ...fine.document, library_id: { secret: "secret words" } } }
-        const misnamed = { ...fine, id: "x".repeat(600) }
-        const { results } = yield* index.write([fine, misfit, write(), misnamed, write()] as never)
-        assert.deepStrictEqual(results.map(tell), [
-          "Written", "poison es_mapping", "Written", "poison es_4xx", "Written"
-        ])
-        assert.notInclude(JSON.stringify(results), "secret words")
-      })))
+    it.live(
+      "buries what does not fit, beside what does, and tells nothing of its content",
+      prepared(() =>
+        Effect.gen(function*() {
+          const [index, fine] = [yield* SearchIndex, write()]
+          const misfit = {
+            ...fine,
+            id: newId(),
+            document: { ...fine.document, library_id: { secret: "secret words" } }
+          }
+          const misnamed = { ...fine, id: "x".repeat(600) }
+          const { results } = yield* index.write([fine, misfit, write(), misnamed, write()] as never)
+          assert.deepStrictEqual(results.map(tell), [
+            "Written",
+            "poison es_mapping",
+            "Written",
+            "poison es_4xx",
+            "Written"
+          ])
+          assert.notInclude(JSON.stringify(results), "secret words")
+        })
+      )
+    )
   })
 
 const batching = () =>

@@ -50,22 +50,26 @@ describe("EmbeddedPostgres", () => {
       assert.deepStrictEqual(yield* query(server, "select upper(word) from kept"), [["ÄRGER"]])
     }), timeout)
 
-  it.live("listens to this machine alone, asks for a password, and syncs what it commits", () =>
-    Effect.gen(function*() {
-      const home = yield* temporaryHome()
-      const server = yield* EmbeddedPostgres.acquire(home)
-      const shown = yield* query(
-        server,
-        `select current_setting('listen_addresses'), current_setting('unix_socket_directories'),
+  it.live(
+    "listens to this machine alone, asks for a password, and syncs what it commits",
+    () =>
+      Effect.gen(function*() {
+        const home = yield* temporaryHome()
+        const server = yield* EmbeddedPostgres.acquire(home)
+        const shown = yield* query(
+          server,
+          `select current_setting('listen_addresses'), current_setting('unix_socket_directories'),
           current_setting('fsync'), current_setting('server_encoding')`
-      )
-      assert.deepStrictEqual(shown, [["127.0.0.1", "", "on", "UTF8"]])
-      assert.strictEqual(Fs.statSync(Path.join(home, "postgres.password")).mode & 0o777, 0o600)
+        )
+        assert.deepStrictEqual(shown, [["127.0.0.1", "", "on", "UTF8"]])
+        assert.strictEqual(Fs.statSync(Path.join(home, "postgres.password")).mode & 0o777, 0o600)
 
-      const stranger = { ...server, password: Redacted.make("guessed") }
-      const refused = yield* query(stranger, "select 1").pipe(Effect.flip)
-      assert.strictEqual(refused.reason._tag, "AuthenticationError")
-    }), timeout)
+        const stranger = { ...server, password: Redacted.make("guessed") }
+        const refused = yield* query(stranger, "select 1").pipe(Effect.flip)
+        assert.strictEqual(refused.reason._tag, "AuthenticationError")
+      }),
+    timeout
+  )
 
   const below = unless(isRoot ? undefined : "not root")("runs for root below a folder that only root may enter")
   it.live.skipIf(below.skip)(below.name, () =>

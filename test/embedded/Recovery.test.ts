@@ -24,7 +24,8 @@ beforeAll(() =>
       const server = yield* EmbeddedPostgres.acquire(template)
       yield* query(server, "create table kept as select 1 as one")
     }))
-  })))
+  }))
+)
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
 /** A home whose last server stopped cleanly. Copied by root it belongs to root, as after a restored backup. */
@@ -107,21 +108,25 @@ describe("Recovery", () => {
       assert.deepStrictEqual(yield* query(server, "select one from kept"), [[1]])
     }), timeout)
 
-  it.live("what a crashed first start left behind is cleared away, and one that still runs is not", () =>
-    Effect.gen(function*() {
-      const home = yield* temporaryHome()
-      const crashed = yield* run("true", [])
-      yield* crashed.ended
-      const running = yield* run("sleep", ["600"])
-      for (const pid of [crashed.pid, running.pid]) {
-        Fs.mkdirSync(Path.join(home, `postgres.init-${pid}-abc`, "data"), { recursive: true })
-      }
-      yield* EmbeddedPostgres.acquire(home)
-      assert.deepStrictEqual(
-        Fs.readdirSync(home).filter((name) => name.startsWith("postgres.init-")),
-        [`postgres.init-${running.pid}-abc`]
-      )
-    }), timeout)
+  it.live(
+    "what a crashed first start left behind is cleared away, and one that still runs is not",
+    () =>
+      Effect.gen(function*() {
+        const home = yield* temporaryHome()
+        const crashed = yield* run("true", [])
+        yield* crashed.ended
+        const running = yield* run("sleep", ["600"])
+        for (const pid of [crashed.pid, running.pid]) {
+          Fs.mkdirSync(Path.join(home, `postgres.init-${pid}-abc`, "data"), { recursive: true })
+        }
+        yield* EmbeddedPostgres.acquire(home)
+        assert.deepStrictEqual(
+          Fs.readdirSync(home).filter((name) => name.startsWith("postgres.init-")),
+          [`postgres.init-${running.pid}-abc`]
+        )
+      }),
+    timeout
+  )
 
   it.live("a log that has grown large is set aside", () =>
     Effect.gen(function*() {

@@ -27,7 +27,7 @@ const told = ({ processes, spans }: JaegerTrace) => {
   return spans.map(({ operationName, processID, references }) => {
     const parent = references.find(({ refType }) => refType === "CHILD_OF")?.spanID ?? ""
     return `${processes[processID]!.serviceName} ${operationName} < ${byId.get(parent)?.operationName ?? "nothing"}`
-  }).sort()
+  }).toSorted()
 }
 
 const half = (projection: string, engine: string) => {
@@ -88,9 +88,11 @@ const chain = async (databaseUrl: string, jaeger: { readonly query: string; read
       "wordloom-api db.create < db.tx"
     ]
     const expected = [...request, ...half("search", "es.bulk"), ...half("chronicle", "chronicle.append")]
-    assert.deepStrictEqual(told(trace), expected.sort())
+    assert.deepStrictEqual(told(trace), expected.toSorted())
     await until("the tag in search", async () => {
-      const found = await (await fetch(`${base}/api/v1/search?q=trace-run-004`)).json() as { items: ReadonlyArray<unknown> }
+      const found = await (await fetch(`${base}/api/v1/search?q=trace-run-004`)).json() as {
+        items: ReadonlyArray<unknown>
+      }
       return found.items.length === 1
     })
   } finally {

@@ -75,7 +75,7 @@ describe("entities", () => {
       isProblem(await call("DELETE", at), 404)
     })
 
-    it(`leaves one outbox row per projection for every change of one of the ${path}, and none for a refused one`, async () => {
+    it(`leaves one outbox row per projection for every change of ${path}, and none for a refused one`, async () => {
       const fields = await make()
       const { body: { id } } = await call("POST", `/api/v1/${path}`, { json: fields })
       const at = `/api/v1/${path}/${id}`
@@ -206,7 +206,8 @@ describe("entities", () => {
   it("never leaves a block with a tag that was removed while it was written", async () => {
     const library_id = (await newLibrary(call))["id"]
     const [kept, tag] = [(await newTag(call))["id"], (await newTag(call))["id"]]
-    const write = () => call("POST", "/api/v1/blocks", { json: { library_id, title: "race", body: "", tag_ids: [tag, kept] } })
+    const write = () =>
+      call("POST", "/api/v1/blocks", { json: { library_id, title: "race", body: "", tag_ids: [tag, kept] } })
     const writes = Array.from({ length: 6 }, write)
     const [removed, ...answers] = await Promise.all([
       call("DELETE", `/api/v1/tags/${tag}`),

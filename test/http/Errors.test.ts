@@ -33,8 +33,23 @@ describe("errors", () => {
     return { status: Number(head.slice(9, 12)), head: head.toLowerCase(), body }
   }
 
-  for (const path of ["/nope", "/api", "/api/v1", "/api/v2/tags", "/api/v1/tag", `/api/v1/tags/${id}/more`, "/health/dead",
-    "/metrics/x", "/api/v1/outbox", "/favicon.ico", "/%2e%2e/etc/passwd", "/api/v1/tags/%E0%A4%A", "/index.html"]) {
+  for (
+    const path of [
+      "/nope",
+      "/api",
+      "/api/v1",
+      "/api/v2/tags",
+      "/api/v1/tag",
+      `/api/v1/tags/${id}/more`,
+      "/health/dead",
+      "/metrics/x",
+      "/api/v1/outbox",
+      "/favicon.ico",
+      "/%2e%2e/etc/passwd",
+      "/api/v1/tags/%E0%A4%A",
+      "/index.html"
+    ]
+  ) {
     it(`answers 404 to ${path}`, async () => {
       const answer = await call("GET", path)
       isProblem(answer, 404)
@@ -74,8 +89,17 @@ describe("errors", () => {
     })
   }
 
-  const types = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
-    "application/jsonp", "text/json", "json", "*/*", ""]
+  const types = [
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/xml",
+    "application/jsonp",
+    "text/json",
+    "json",
+    "*/*",
+    ""
+  ]
   for (const type of types) {
     it(`answers 415 to a body of type ${JSON.stringify(type)}, and writes nothing`, async () => {
       const name = fresh("other type")
@@ -131,7 +155,11 @@ describe("errors", () => {
     ["a header without a colon", "GET /health HTTP/1.1\r\nhost: x\r\nnonsense\r\n\r\n", 400],
     ["a control character in a header", "GET /health HTTP/1.1\r\nhost: x\r\nx-request-id: a\u0001b\r\n\r\n", 400],
     ["two lengths", "POST /api/v1/tags HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}", 400],
-    ["a length and chunks", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400],
+    [
+      "a length and chunks",
+      "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+      400
+    ],
     ["a length that is none", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ten\r\n\r\n", 400],
     ["headers beyond all measure", `GET /health HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`, 431]
   ]

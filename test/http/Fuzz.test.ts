@@ -42,7 +42,7 @@ const goodHeaders: Readonly<Record<string, (random: Random) => string>> = {
     `${random.one(["00", "00", "00", "01", "cc", "ff"])}-${text(random, random.one([hex, "0"]), 32, 32)}-` +
     `${text(random, random.one([hex, "0"]), 16, 16)}-${text(random, hex, 2, 2)}${random.one(["", "", "", "-x"])}`,
   tracestate: (random) =>
-    random.many(0, 40, () => `${text(random, `${hex}_-*/@`, 1, 20)}=${text(random, `${printable}`, 0, 40)}`).join(random.one([",", " , "])),
+    random.many(0, 40, () => `${text(random, `${hex}_-*/@`, 1, 20)}=${text(random, printable, 0, 40)}`).join(random.one([",", " , "])),
   b3: (random) => `${text(random, hex, 32, 32)}-${text(random, hex, 16, 16)}-1`,
   baggage: (random) => random.many(1, 5, () => `${text(random, hex, 1, 8)}=${text(random, printable, 0, 20)}`).join(","),
   "x-request-id": (random) => text(random, `${hex}ABC._-`, 1, 64),

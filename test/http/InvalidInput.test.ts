@@ -88,9 +88,19 @@ describe("invalid input", () => {
     ["deep lists", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, ["body"]],
     ["deep lists in a field", `{"name":${"[".repeat(100_000)}${"]".repeat(100_000)},"color":"#123456"}`, ["name"]],
     ["deep objects in a field", `{"color":"#123456","name":${`{"a":`.repeat(40_000)}1${"}".repeat(40_000)}}`, ["name"]],
-    ["broken UTF-8", Buffer.from([...Buffer.from(`{"color":"#123456","name":"a`), 0xff, ...Buffer.from(`b"}`)]), ["body"]],
-    ["UTF-8 cut in two", Buffer.from([...Buffer.from(`{"color":"#123456","name":"a`), 0xe2, 0x82, ...Buffer.from(`"}`)]), ["body"]],
-    ["a surrogate in UTF-8", Buffer.from([...Buffer.from(`{"color":"#123456","name":"`), 0xed, 0xa0, 0x80, ...Buffer.from(`"}`)]), ["body"]],
+    ["broken UTF-8", Buffer.from([...Buffer.from(`{"color":"#123456","name":"a`), 0xff, ...Buffer.from(`b"}`)]), [
+      "body"
+    ]],
+    [
+      "UTF-8 cut in two",
+      Buffer.from([...Buffer.from(`{"color":"#123456","name":"a`), 0xe2, 0x82, ...Buffer.from(`"}`)]),
+      ["body"]
+    ],
+    [
+      "a surrogate in UTF-8",
+      Buffer.from([...Buffer.from(`{"color":"#123456","name":"`), 0xed, 0xa0, 0x80, ...Buffer.from(`"}`)]),
+      ["body"]
+    ],
     ["UTF-16", Buffer.from(JSON.stringify(tag), "utf16le"), ["body"]]
   ]
 
@@ -100,13 +110,17 @@ describe("invalid input", () => {
 
   it("takes the last of two fields of one name, as JSON.parse does", async () => {
     const name = fresh("last")
-    const { body, status } = await call("POST", "/api/v1/tags", { body: `{"name":1,"color":"#123456","name":"${name}"}` })
+    const { body, status } = await call("POST", "/api/v1/tags", {
+      body: `{"name":1,"color":"#123456","name":"${name}"}`
+    })
     assert.strictEqual(status, 201)
     assert.strictEqual(body.name, name)
   })
 
   it("takes what only looks dangerous, and gives it back unchanged", async () => {
-    const name = `${fresh("<script>")} '; drop table tags; -- \u2028 \u202e \u001b[31m \r\n 🧵 %00 $1 \\u0000 ${"é".repeat(9)}`
+    const name = `${fresh("<script>")} '; drop table tags; -- \u2028 \u202e \u001b[31m \r\n 🧵 %00 $1 \\u0000 ${
+      "é".repeat(9)
+    }`
     const made = await newTag(call, name)
     assert.strictEqual(made["name"], name)
     assert.strictEqual((await call("GET", `/api/v1/tags/${made["id"]}`)).body.name, name)

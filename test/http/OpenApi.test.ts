@@ -19,7 +19,9 @@ const routes: Readonly<Record<string, ReadonlyArray<string>>> = {
 interface Operation {
   readonly operationId: string
   readonly parameters: ReadonlyArray<{ readonly name: string; readonly in: string; readonly required: boolean }>
-  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>>; readonly headers?: object }>>
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, unknown>>; readonly headers?: object }>
+  >
 }
 
 describe("the contract as a document", () => {
@@ -39,7 +41,8 @@ describe("the contract as a document", () => {
 
   const operations = () =>
     Object.entries(paths).flatMap(([path, byMethod]) =>
-      Object.entries(byMethod).map(([method, operation]) => ({ method, operation, path })))
+      Object.entries(byMethod).map(([method, operation]) => ({ method, operation, path }))
+    )
 
   it("names every route with its methods", () => {
     for (const [path, methods] of Object.entries(routes)) {
@@ -73,7 +76,9 @@ describe("the contract as a document", () => {
       const headersOf = (operation: Operation) =>
         operation.parameters.filter((parameter) => parameter.in === "header").map(({ name }) => name)
       assert.sameMembers(headersOf(post!), ["idempotency-key", "prefer"])
-      for (const change of [patch, remove]) assert.sameMembers(headersOf(change!), ["idempotency-key", "prefer", "if-match"])
+      for (const change of [patch, remove]) {
+        assert.sameMembers(headersOf(change!), ["idempotency-key", "prefer", "if-match"])
+      }
       assert.includeMembers(Object.keys(post!.responses), ["201", "400", "404", "409"])
       assert.hasAllKeys(post!.responses["201"]!.headers!, ["etag", "location"])
       assert.includeMembers(Object.keys(patch!.responses), ["200", "400", "404", "409", "412"])
@@ -84,7 +89,10 @@ describe("the contract as a document", () => {
   it("says of a tag what the program answers", async () => {
     const schema = (paths["/api/v1/tags"]!["post"] as any).responses["201"].content["application/json"].schema
     assert.sameMembers(schema.required, Object.keys(await newTag(call)))
-    assert.sameMembers((paths["/api/v1/tags"]!["post"] as any).requestBody.content["application/json"].schema.required, ["name", "color"])
+    assert.sameMembers(
+      (paths["/api/v1/tags"]!["post"] as any).requestBody.content["application/json"].schema.required,
+      ["name", "color"]
+    )
   })
 
   it("can be read at /docs, and the start page at /", async () => {

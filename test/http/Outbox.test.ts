@@ -4,9 +4,28 @@ import { afterAll, beforeAll } from "vitest"
 import { until } from "../support/Programs.ts"
 import { isProblem, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
 
-const columns = ["projection", "id", "entity_type", "entity_id", "entity_version", "op", "status", "attempts", "next_attempt_at",
-  "lease_owner", "lease_until", "error_type", "error_detail", "traceparent", "tracestate", "trace_id", "request_id",
-  "created_at", "updated_at", "processed_at"]
+const columns = [
+  "projection",
+  "id",
+  "entity_type",
+  "entity_id",
+  "entity_version",
+  "op",
+  "status",
+  "attempts",
+  "next_attempt_at",
+  "lease_owner",
+  "lease_until",
+  "error_type",
+  "error_detail",
+  "traceparent",
+  "tracestate",
+  "trace_id",
+  "request_id",
+  "created_at",
+  "updated_at",
+  "processed_at"
+]
 
 type Row = Record<string, any>
 
@@ -29,13 +48,16 @@ describe("outbox", () => {
     return body.projections.find((one: Row) => one["projection"] === projection)
   }
   const done = (entity: string, projection = "search") =>
-    until(`the ${projection} row of ${entity} to be done`, async () =>
-      (await events(`projection=${projection}&entity_id=${entity}&status=done`)).items[0])
+    until(
+      `the ${projection} row of ${entity} to be done`,
+      async () => (await events(`projection=${projection}&entity_id=${entity}&status=done`)).items[0]
+    )
 
   /** As if the search engine had refused the row for good. */
   const bury = async (entity: string, errorType: string) => {
     const { id } = await done(entity)
-    const kept = `projection, id, claimed_at, entity_type, entity_id, entity_version, op, attempts, lease_owner, traceparent,
+    const kept =
+      `projection, id, claimed_at, entity_type, entity_id, entity_version, op, attempts, lease_owner, traceparent,
       tracestate, request_id, actor, library_id, changes, created_at`
     await running.database.query(
       `with gone as (delete from outbox_done where projection = 'search' and id = $1::bigint returning *)
@@ -53,7 +75,15 @@ describe("outbox", () => {
     assert.strictEqual(status, 200)
     assert.deepStrictEqual(body.projections.map((one: Row) => one["projection"]), ["search", "chronicle", "realtime"])
     for (const one of body.projections) {
-      assert.hasAllKeys(one, ["projection", "pending", "processing", "done", "dead", "oldest_pending_age_seconds", "lag_seconds"])
+      assert.hasAllKeys(one, [
+        "projection",
+        "pending",
+        "processing",
+        "done",
+        "dead",
+        "oldest_pending_age_seconds",
+        "lag_seconds"
+      ])
       assert.hasAllKeys(one.lag_seconds, ["p50", "p95", "p99"])
       const expected = one.projection === "realtime" ? 0 : 1
       assert.isAtLeast(one.done, expected)
@@ -88,7 +118,13 @@ describe("outbox", () => {
       "select * from outbox_attempts where projection = 'search' and event_id = $1::bigint",
       String(row["id"])
     )
-    assert.deepInclude(attempt!, { attempt: 1, result: "ok", outcome: "acked", error_type: null, trace_id: row["trace_id"] })
+    assert.deepInclude(attempt!, {
+      attempt: 1,
+      result: "ok",
+      outcome: "acked",
+      error_type: null,
+      trace_id: row["trace_id"]
+    })
   })
 
   it("filters rows by projection, status, entity and trace", async () => {
@@ -102,7 +138,9 @@ describe("outbox", () => {
       `search ${one["id"]}`,
       `chronicle ${one["id"]}`
     ])
-    assert.isTrue((await events("projection=chronicle&limit=100")).items.every(({ projection }) => projection === "chronicle"))
+    assert.isTrue(
+      (await events("projection=chronicle&limit=100")).items.every(({ projection }) => projection === "chronicle")
+    )
     assert.deepStrictEqual((await events(`entity_id=${one["id"]}&status=dead`)).items, [])
     assert.deepStrictEqual((await events("projection=realtime")).items, [])
   })
@@ -163,7 +201,9 @@ describe("outbox", () => {
 
   it("makes all finished rows due again when asked to", async () => {
     await newTag(call)
-    const { body, status } = await call("POST", "/api/v1/outbox/replay", { json: { projection: "chronicle", status: "done" } })
+    const { body, status } = await call("POST", "/api/v1/outbox/replay", {
+      json: { projection: "chronicle", status: "done" }
+    })
     assert.strictEqual(status, 202)
     assert.isAbove(body.replayed, 0)
     await until("the chronicle to be told again", async () => {
@@ -171,7 +211,8 @@ describe("outbox", () => {
       return pending + processing === 0
     })
     const [doubled] = await running.database.query(
-      "select count(*)::int as count from (select from chronicle_entries group by entity_id, version having count(*) > 1) as twice"
+      `select count(*)::int as count
+        from (select from chronicle_entries group by entity_id, version having count(*) > 1) as twice`
     )
     assert.strictEqual(doubled!["count"], 0)
   })

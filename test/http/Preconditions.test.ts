@@ -42,7 +42,20 @@ describe("preconditions", () => {
       })
     }
 
-    for (const value of ["2", "\"two\"", "\"2", "'2'", "\"-1\"", "\"1.5\"", "w/\"2\"", "\"2\", \"3\"", "\"12345678901\"", ""]) {
+    for (
+      const value of [
+        "2",
+        "\"two\"",
+        "\"2",
+        "'2'",
+        "\"-1\"",
+        "\"1.5\"",
+        "w/\"2\"",
+        "\"2\", \"3\"",
+        "\"12345678901\"",
+        ""
+      ]
+    ) {
       it(`answers 400 to ${value === "" ? "nothing" : value}, which is no tag of ours`, async () => {
         const at = await tagAtTwo()
         const headers = { "if-match": value }
@@ -59,8 +72,12 @@ describe("preconditions", () => {
 
     it("lets one of ten changes through that all expect the same version", async () => {
       const at = await tagAtTwo()
-      const answers = await Promise.all(Array.from({ length: 10 }, (_, n) =>
-        call("PATCH", at, { headers: { "if-match": "\"2\"" }, json: { color: `#44440${n}` } })))
+      const answers = await Promise.all(
+        Array.from(
+          { length: 10 },
+          (_, n) => call("PATCH", at, { headers: { "if-match": "\"2\"" }, json: { color: `#44440${n}` } })
+        )
+      )
       assert.strictEqual(answers.filter(({ status }) => status === 200).length, 1)
       for (const answer of answers) if (answer.status !== 200) isProblem(answer, 412)
     })

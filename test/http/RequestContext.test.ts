@@ -1,8 +1,8 @@
 /** Ids that travel with a request: what is taken from the caller, what is made anew, and what comes back. */
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
-import { fresh, isProblem, logLines, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
 import { until } from "../support/Programs.ts"
+import { fresh, isProblem, logLines, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -39,7 +39,21 @@ describe("request context", () => {
       })
     }
 
-    for (const given of ["", " ", "two words", "x".repeat(65), "a,b", "ä", "a\tb", "a/b", "<b>", "x".repeat(8_000), "é\u00ff"]) {
+    for (
+      const given of [
+        "",
+        " ",
+        "two words",
+        "x".repeat(65),
+        "a,b",
+        "ä",
+        "a\tb",
+        "a/b",
+        "<b>",
+        "x".repeat(8_000),
+        "é\u00ff"
+      ]
+    ) {
       it(`makes a new one in place of ${JSON.stringify(given.slice(0, 20))}`, async () => {
         const { answer, rows } = await create({ "x-request-id": given })
         const id = answer.headers["x-request-id"] as string
@@ -49,7 +63,9 @@ describe("request context", () => {
     }
 
     it("makes a new one for each request that has none", async () => {
-      const ids = await Promise.all(Array.from({ length: 5 }, async () => (await call("GET", "/health")).headers["x-request-id"]))
+      const ids = await Promise.all(
+        Array.from({ length: 5 }, async () => (await call("GET", "/health")).headers["x-request-id"])
+      )
       assert.strictEqual(new Set(ids).size, 5)
       for (const id of ids) assert.match(id as string, uuid)
     })
@@ -72,9 +88,19 @@ describe("request context", () => {
 
     it("is on every answer, of whatever status", async () => {
       const headers = { "x-request-id": "everywhere" }
-      const ways = [["GET", "/"], ["GET", "/docs"], ["GET", "/openapi.json"], ["GET", "/health"], ["GET", "/health/ready"],
-        ["GET", "/metrics"], ["GET", "/nope"], ["PUT", "/api/v1/tags"], ["GET", "/api/v1/tags/1"], ["HEAD", "/api/v1/tags"],
-        ["GET", "/api/v1/outbox/stats"]] as const
+      const ways = [
+        ["GET", "/"],
+        ["GET", "/docs"],
+        ["GET", "/openapi.json"],
+        ["GET", "/health"],
+        ["GET", "/health/ready"],
+        ["GET", "/metrics"],
+        ["GET", "/nope"],
+        ["PUT", "/api/v1/tags"],
+        ["GET", "/api/v1/tags/1"],
+        ["HEAD", "/api/v1/tags"],
+        ["GET", "/api/v1/outbox/stats"]
+      ] as const
       for (const [method, path] of ways) {
         assert.strictEqual((await call(method, path, { headers })).headers["x-request-id"], "everywhere", path)
       }
@@ -82,7 +108,10 @@ describe("request context", () => {
 
     it("leads to the log line of the request, and to that of its failure", async () => {
       await call("GET", "/api/v1/tags?limit=1", { headers: { "x-request-id": "logged-1" } })
-      const line = await until("the line", () => logLines(running.api).find(({ request_id }) => request_id === "logged-1"))
+      const line = await until(
+        "the line",
+        () => logLines(running.api).find(({ request_id }) => request_id === "logged-1")
+      )
       assert.deepInclude(line, {
         level: "info",
         message: "GET /api/v1/tags 200",
@@ -112,7 +141,10 @@ describe("request context", () => {
 
     it("goes on with the caller's trace, its tracestate and its flag", async () => {
       for (const flags of ["01", "00"]) {
-        const { answer, rows } = await create({ traceparent: `${parent.slice(0, -2)}${flags}`, tracestate: "a=1,b@c=2" })
+        const { answer, rows } = await create({
+          traceparent: `${parent.slice(0, -2)}${flags}`,
+          tracestate: "a=1,b@c=2"
+        })
         assert.match(answer.headers["traceparent"] as string, new RegExp(`^00-${traceId}-[0-9a-f]{16}-${flags}$`))
         assert.notInclude(answer.headers["traceparent"] as string, "00f067aa0ba902b7")
         const spans = new Set(rows.map(({ traceparent }) => traceparent.slice(36, 52)))
@@ -131,20 +163,22 @@ describe("request context", () => {
       }
     })
 
-    for (const [what, traceparent] of [
-      ["version ff", `ff-${parent.slice(3)}`],
-      ["upper case", parent.toUpperCase()],
-      ["a zero trace id", `00-${"0".repeat(32)}-00f067aa0ba902b7-01`],
-      ["a zero span id", `00-${traceId}-${"0".repeat(16)}-01`],
-      ["something behind version 00", `${parent}-more`],
-      ["one digit too few", parent.slice(0, -1)],
-      ["one digit too many", `${parent}1`],
-      ["no dashes", parent.replaceAll("-", "")],
-      ["nothing", ""],
-      ["noop", "00-noop-noop-01"],
-      ["eight kilobytes", "0".repeat(8_000)],
-      ["two of them", `${parent}, ${parent}`]
-    ] as const) {
+    for (
+      const [what, traceparent] of [
+        ["version ff", `ff-${parent.slice(3)}`],
+        ["upper case", parent.toUpperCase()],
+        ["a zero trace id", `00-${"0".repeat(32)}-00f067aa0ba902b7-01`],
+        ["a zero span id", `00-${traceId}-${"0".repeat(16)}-01`],
+        ["something behind version 00", `${parent}-more`],
+        ["one digit too few", parent.slice(0, -1)],
+        ["one digit too many", `${parent}1`],
+        ["no dashes", parent.replaceAll("-", "")],
+        ["nothing", ""],
+        ["noop", "00-noop-noop-01"],
+        ["eight kilobytes", "0".repeat(8_000)],
+        ["two of them", `${parent}, ${parent}`]
+      ] as const
+    ) {
       it(`begins a new trace at ${what}, and drops the tracestate`, async () => {
         isFresh(await create({ traceparent, tracestate: "a=1" }))
       })
@@ -155,20 +189,32 @@ describe("request context", () => {
     })
 
     it("does not read B3", async () => {
-      isFresh(await create({ b3: `${traceId}-00f067aa0ba902b7-1`, "x-b3-traceid": traceId, "x-b3-spanid": "00f067aa0ba902b7" }))
+      isFresh(
+        await create({
+          b3: `${traceId}-00f067aa0ba902b7-1`,
+          "x-b3-traceid": traceId,
+          "x-b3-spanid": "00f067aa0ba902b7"
+        })
+      )
     })
 
-    for (const [what, tracestate, kept] of [
-      ["two headers", ["a=1", "b=2"], "a=1,b=2"],
-      ["empty members", "a=1,,b=2,", "a=1,b=2"],
-      ["spaces around members", " a=1 ,\tb=2 ", "a=1,b=2"],
-      ["a key twice", "a=1,a=2", null],
-      ["a bad key", "A=1", null],
-      ["no value", "a", null],
-      ["33 members", Array.from({ length: 33 }, (_, n) => `k${n}=v`).join(","), null],
-      ["a byte beyond ASCII", "a=\u00e9", null],
-      ["600 characters in short members", Array.from({ length: 12 }, (_, n) => `k${n}=${"v".repeat(46)}`).join(","), 10]
-    ] as const) {
+    for (
+      const [what, tracestate, kept] of [
+        ["two headers", ["a=1", "b=2"], "a=1,b=2"],
+        ["empty members", "a=1,,b=2,", "a=1,b=2"],
+        ["spaces around members", " a=1 ,\tb=2 ", "a=1,b=2"],
+        ["a key twice", "a=1,a=2", null],
+        ["a bad key", "A=1", null],
+        ["no value", "a", null],
+        ["33 members", Array.from({ length: 33 }, (_, n) => `k${n}=v`).join(","), null],
+        ["a byte beyond ASCII", "a=\u00e9", null],
+        [
+          "600 characters in short members",
+          Array.from({ length: 12 }, (_, n) => `k${n}=${"v".repeat(46)}`).join(","),
+          10
+        ]
+      ] as const
+    ) {
       it(`keeps what is valid of a tracestate with ${what}`, async () => {
         const { answer, rows } = await create({ traceparent: parent, tracestate: tracestate })
         assert.strictEqual((answer.headers["traceparent"] as string).slice(3, 35), traceId)
@@ -181,7 +227,13 @@ describe("request context", () => {
 
     it("is on answers of every status, and on the problem; not on probes and scrapes, which have no span", async () => {
       const headers = { traceparent: parent }
-      for (const [method, path, status] of [["GET", "/nope", 404], ["PUT", "/api/v1/tags", 405], ["GET", "/api/v1/tags/1", 400]] as const) {
+      for (
+        const [method, path, status] of [["GET", "/nope", 404], ["PUT", "/api/v1/tags", 405], [
+          "GET",
+          "/api/v1/tags/1",
+          400
+        ]] as const
+      ) {
         const answer = await call(method, path, { headers })
         isProblem(answer, status)
         assert.strictEqual(answer.body.trace_id, traceId)
@@ -195,7 +247,8 @@ describe("request context", () => {
   it("gives ids of its own to each of many requests on one connection", async () => {
     const tags = await Promise.all(Array.from({ length: 20 }, () => newTag(call)))
     const rows = await running.database.query(
-      "select count(distinct trace_id)::int as traces, count(distinct request_id)::int as requests from search_outbox_events where entity_id = any($1::uuid[])",
+      `select count(distinct trace_id)::int as traces, count(distinct request_id)::int as requests
+        from search_outbox_events where entity_id = any($1::uuid[])`,
       `{${tags.map(({ id }) => id).join(",")}}`
     )
     assert.deepStrictEqual(rows[0], { traces: 20, requests: 20 })

@@ -24,30 +24,41 @@ describe("search and chronicle", () => {
   afterAll(() => running.stop())
 
   const search = async (parameters: Readonly<Record<string, string>>) => {
-    const answer = await call("GET", `/api/v1/search?${new URLSearchParams(parameters)}`)
+    const answer = await call("GET", `/api/v1/search?${new URLSearchParams(parameters).toString()}`)
     assert.strictEqual(answer.status, 200, answer.text)
     assert.hasAllKeys(answer.body, ["items", "next_cursor", "engine"])
     assert.strictEqual(answer.body.engine, "postgres")
     return answer.body as { readonly items: ReadonlyArray<Hit>; readonly next_cursor: string | null }
   }
-  const idsOf = async (parameters: Readonly<Record<string, string>>) => (await search(parameters)).items.map(({ id }) => id)
+  const idsOf = async (parameters: Readonly<Record<string, string>>) =>
+    (await search(parameters)).items.map(({ id }) => id)
 
   /** Everything that was written so far is searchable and told. */
   const settled = () =>
     until("the outboxes to be empty", async () => {
       const { body } = await call("GET", "/api/v1/outbox/stats")
-      return body.projections.every((one: { pending: number; processing: number }) => one.pending + one.processing === 0)
+      return body.projections.every((one: { pending: number; processing: number }) =>
+        one.pending + one.processing === 0
+      )
     })
 
   /** A word that no other test uses. */
   const word = () => fresh("word").replaceAll(" ", "")
 
   const newBlock = async (said: Readonly<Record<string, unknown>>) =>
-    created(call, "blocks", { library_id: said["library_id"] ?? (await newLibrary(call))["id"], title: "t", body: "", ...said })
+    created(call, "blocks", {
+      library_id: said["library_id"] ?? (await newLibrary(call))["id"],
+      title: "t",
+      body: "",
+      ...said
+    })
 
   it("finds what was written, says where, and marks it", async () => {
     const it = word()
-    const block = await newBlock({ title: `A <b>title</b> of ${it}`, body: `before & <script>alert("${it}")</script> after` })
+    const block = await newBlock({
+      title: `A <b>title</b> of ${it}`,
+      body: `before & <script>alert("${it}")</script> after`
+    })
     await settled()
     const { items, next_cursor } = await search({ q: it })
     assert.isNull(next_cursor)
@@ -132,7 +143,10 @@ describe("search and chronicle", () => {
     let cursor: string | null | undefined
     for (let page = 0; page === 0 || cursor !== null && page < 50; page++) {
       const more: Readonly<Record<string, string>> = cursor === undefined ? {} : { cursor: cursor! }
-      const { body, status, text }: Answer = await call("GET", `${path}?${new URLSearchParams({ ...parameters, ...more })}`)
+      const { body, status, text }: Answer = await call(
+        "GET",
+        `${path}?${new URLSearchParams({ ...parameters, ...more }).toString()}`
+      )
       assert.strictEqual(status, 200, text)
       assert.isAtMost(body.items.length, Number(parameters["limit"]))
       seen.push(...body.items)
@@ -145,8 +159,12 @@ describe("search and chronicle", () => {
   it("shows every hit once, page by page, best first", async () => {
     const it = word()
     const library_id = (await newLibrary(call))["id"]
-    const blocks = await Promise.all(Array.from({ length: 12 }, (_, n) =>
-      newBlock({ library_id, title: n % 3 === 0 ? it : `t${n}`, body: `${it} `.repeat(1 + n % 4) })))
+    const blocks = await Promise.all(
+      Array.from(
+        { length: 12 },
+        (_, n) => newBlock({ library_id, title: n % 3 === 0 ? it : `t${n}`, body: `${it} `.repeat(1 + n % 4) })
+      )
+    )
     await settled()
     const hits = await pages("/api/v1/search", { q: it, limit: "5" })
     assert.sameMembers(hits.map(({ id }) => id), blocks.map(({ id }) => id))
@@ -170,7 +188,17 @@ describe("search and chronicle", () => {
       [1, "upsert"]
     ])
     const first = entries.at(-1)!
-    assert.hasAllKeys(first, ["entity_type", "entity_id", "version", "op", "actor", "changes", "at", "request_id", "trace_id"])
+    assert.hasAllKeys(first, [
+      "entity_type",
+      "entity_id",
+      "version",
+      "op",
+      "actor",
+      "changes",
+      "at",
+      "request_id",
+      "trace_id"
+    ])
     assert.deepInclude(first, {
       entity_type: "tag",
       entity_id: made.body.id,

@@ -1,4 +1,4 @@
-/** The database goes away under a running API: 503 with `Retry-After`, nothing half-made, and all well when it is back. */
+/** The database goes away under a running API: 503 with `Retry-After`, nothing half-made, and well when it is back. */
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
 import { type Answer, type Caller, callerOf } from "../support/HttpCall.ts"
@@ -39,13 +39,18 @@ describe("without a database", () => {
   const written = async () => {
     const [row] = await database.query(
       `select (select count(*) from tags)::int as tags, (select count(*) from search_outbox_events)::int as search,
-        (select count(*) from chronicle_outbox_events)::int as chronicle, (select count(*) from idempotency_keys)::int as keys`
+        (select count(*) from chronicle_outbox_events)::int as chronicle,
+        (select count(*) from idempotency_keys)::int as keys`
     )
     return row!
   }
 
   const everyRoute = (id: string) => [
-    () => call("POST", "/api/v1/tags", { json: { name: fresh("away"), color: "#000000" }, headers: { "idempotency-key": "away-1" } }),
+    () =>
+      call("POST", "/api/v1/tags", {
+        json: { name: fresh("away"), color: "#000000" },
+        headers: { "idempotency-key": "away-1" }
+      }),
     () => call("PATCH", `/api/v1/tags/${id}`, { json: { color: "#000000" } }),
     () => call("DELETE", `/api/v1/tags/${id}`),
     () => call("GET", `/api/v1/tags/${id}`),
@@ -94,8 +99,13 @@ describe("without a database", () => {
     const headers = { "idempotency-key": fresh("middle").replaceAll(" ", "-") }
     const change = () => call("PATCH", `/api/v1/tags/${tag["id"]}`, { headers, json: { color: "#ABCDEF" } })
     const first = change()
-    await until("the change to wait", async () =>
-      (await database.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).length > 0)
+    await until(
+      "the change to wait",
+      async () =>
+        (await database.query(
+          "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )).length > 0
+    )
     const before = await written()
     proxy.cut()
     unavailable(await first)
@@ -103,7 +113,8 @@ describe("without a database", () => {
     proxy.restore()
     await until("the server to have ended what was cut off", async () =>
       (await database.query(
-        "select from pg_stat_activity where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid() and application_name = 'wordloom-api'"
+        `select from pg_stat_activity where datname = current_database() and state <> 'idle'
+          and pid <> pg_backend_pid() and application_name = 'wordloom-api'`
       )).length === 0)
     assert.deepStrictEqual(await written(), before)
     // What the caller was told is true: nothing was written, so the same request under the same key does it now.
@@ -120,10 +131,15 @@ describe("without a database", () => {
     await newTag(call)
     for (let round = 0; round < 3; round++) {
       await database.query(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'wordloom%'"
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and application_name like 'wordloom%'`
       )
-      const answers = await Promise.all(Array.from({ length: 12 }, () =>
-        call("POST", "/api/v1/tags", { json: { name: fresh("after"), color: "#000000" } })))
+      const answers = await Promise.all(
+        Array.from(
+          { length: 12 },
+          () => call("POST", "/api/v1/tags", { json: { name: fresh("after"), color: "#000000" } })
+        )
+      )
       for (const answer of answers) if (answer.status !== 201) unavailable(answer)
     }
     await recovered()
@@ -136,7 +152,8 @@ describe("without a database", () => {
     const before = await written()
     await allow(false)
     await database.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'wordloom%'"
+      `select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and application_name like 'wordloom%'`
     )
     try {
       for (const ask of everyRoute("01890000-0000-7000-8000-000000000000")) unavailable(await ask())
@@ -166,7 +183,10 @@ describe("without a database", () => {
   it("has told of it without an error that is ours, one object a line", () => {
     const lines = logLines(api)
     assert.isNotEmpty(lines.filter(({ status }) => status === 503))
-    assert.deepStrictEqual(lines.filter(({ level }) => level === "error").map(({ error, message }) => [message, error]), [])
+    assert.deepStrictEqual(
+      lines.filter(({ level }) => level === "error").map(({ error, message }) => [message, error]),
+      []
+    )
     logLines(worker)
     assert.strictEqual(api.errors() + worker.errors(), "")
   })

@@ -64,7 +64,10 @@ describe("stopping", () => {
       assert.strictEqual(body.color, "#ABCDEF")
       assert.strictEqual(headers["connection"], "close")
       assert.strictEqual(await code, 0)
-      const rows = await database.query("select entity_version from search_outbox_events where entity_id = $1 order by 1", id)
+      const rows = await database.query(
+        "select entity_version from search_outbox_events where entity_id = $1 order by 1",
+        id
+      )
       assert.deepStrictEqual(rows.map(({ entity_version }) => entity_version), [1, 2])
       logLines(program)
       assert.strictEqual(program.errors(), "")
@@ -96,7 +99,10 @@ describe("stopping", () => {
     const slow = connect(Number(port), hostname)
     slow.on("error", () => {})
     await new Promise<void>((done) => {
-      slow.write("POST /api/v1/tags HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{", () => done())
+      slow.write(
+        "POST /api/v1/tags HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{",
+        () => done()
+      )
     })
     const began = performance.now()
     assert.strictEqual(await program.stop(), 0)
@@ -108,7 +114,11 @@ describe("stopping", () => {
   it("ends the worker with code 0, with work done and its name given back", async () => {
     const { call, program: api } = await startApi()
     const tags = await Promise.all(Array.from({ length: 20 }, () => newTag(call)))
-    const worker = startProgram("worker", { ...programsEnv(database), OUTBOX_WORKER_ID: "stopping-worker", OUTBOX_BATCH_SIZE: "5" })
+    const worker = startProgram("worker", {
+      ...programsEnv(database),
+      OUTBOX_WORKER_ID: "stopping-worker",
+      OUTBOX_BATCH_SIZE: "5"
+    })
     started.push(worker)
     await worker.printed(/draining/)
     assert.strictEqual(await worker.stop(), 0)
@@ -134,9 +144,14 @@ describe("stopping", () => {
     await worker.printed(/draining/)
     await Promise.all(Array.from({ length: 20 }, () => newTag(call)))
     proxy.silence()
-    const cutOff = call("POST", "/api/v1/tags", { json: { name: "silent", color: "#000000" } }).then(({ status }) => status, () => 0)
-    await until("the request to be in flight", async () =>
-      /http_requests_in_flight 2$/m.test((await call("GET", "/metrics")).text))
+    const cutOff = call("POST", "/api/v1/tags", { json: { name: "silent", color: "#000000" } }).then(
+      ({ status }) => status,
+      () => 0
+    )
+    await until(
+      "the request to be in flight",
+      async () => /http_requests_in_flight 2$/m.test((await call("GET", "/metrics")).text)
+    )
     const began = performance.now()
     const codes = await Promise.all([api.stop(), worker.stop()])
     // Undoing cannot be told to such a database, so the programs end by the clock, and say so.

@@ -163,7 +163,10 @@ describe("starting", () => {
     await listening(program)
     const warnings = program.output().split("\n").filter((line) => line.includes("\"level\":\"warn\""))
     assert.strictEqual(warnings.length, 3, program.output())
-    assert.match(warnings[0]!, /WORDLOOM_TRACING_ENABLED, OTEL_ENABLED contradict each other: WORDLOOM_TRACING_ENABLED decides/)
+    assert.match(
+      warnings[0]!,
+      /WORDLOOM_TRACING_ENABLED, OTEL_ENABLED contradict each other: WORDLOOM_TRACING_ENABLED decides/
+    )
     assert.match(warnings[1]!, /port 4317 usually speaks gRPC/)
     assert.match(warnings[2]!, /treated as parentbased_traceidratio/)
     assert.strictEqual(await program.stop(), 0)
@@ -171,7 +174,11 @@ describe("starting", () => {
 
   it("runs several programs at once on an empty database: one migrates, the others wait", async () => {
     const empty = await ownDatabase()
-    const programs = [start("api", programsEnv(empty)), start("worker", programsEnv(empty)), start("api", programsEnv(empty))]
+    const programs = [
+      start("api", programsEnv(empty)),
+      start("worker", programsEnv(empty)),
+      start("api", programsEnv(empty))
+    ]
     await Promise.all(programs.map((program) => program.printed(/listening|draining/)))
     const migrated = programs.filter((program) => program.output().includes("the database was migrated"))
     assert.strictEqual(migrated.length, 1)

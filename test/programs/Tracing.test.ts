@@ -1,6 +1,6 @@
 /** Tracing off, local, sampled, exported; and what becomes of requests when the collector is in trouble: nothing. */
 import { assert, describe, it } from "@effect/vitest"
-import { answeringCollector, absentCollector, type Collector, silentCollector } from "../support/Collectors.ts"
+import { absentCollector, answeringCollector, type Collector, silentCollector } from "../support/Collectors.ts"
 import { type Caller, callerOf } from "../support/HttpCall.ts"
 import { otlpReceiver } from "../support/OtlpReceiver.ts"
 import { type OwnDatabase, ownDatabase } from "../support/OwnDatabase.ts"
@@ -58,27 +58,47 @@ const story = async ({ call, database }: Running, headers: Readonly<Record<strin
 
 const hasNoIds = async (env: Readonly<Record<string, string>>) => {
   const collector = await answeringCollector(200)
-  await withPrograms({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: "10" }, async (running) => {
-    const { changed, chronicle, refused, rows, stored } = await story(running, { traceparent: parent, tracestate: "a=1" })
-    for (const { headers } of [changed, refused, chronicle]) {
-      assert.notProperty(headers, "traceparent")
-      assert.notProperty(headers, "tracestate")
+  await withPrograms(
+    { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: "10" },
+    async (running) => {
+      const { changed, chronicle, refused, rows, stored } = await story(running, {
+        traceparent: parent,
+        tracestate: "a=1"
+      })
+      for (const { headers } of [changed, refused, chronicle]) {
+        assert.notProperty(headers, "traceparent")
+        assert.notProperty(headers, "tracestate")
+      }
+      assert.notProperty(refused.body, "trace_id")
+      for (const row of rows) {
+        for (const column of ["traceparent", "tracestate", "trace_id"]) assert.isNull(row[column])
+        assert.isNotNull(row["request_id"])
+      }
+      for (const { trace_id } of chronicle.body.items) assert.isNull(trace_id)
+      for (const line of [...logLines(running.api), ...logLines(running.worker)]) {
+        for (const field of ["trace_id", "span_id", "parent_id", "trace_flags", "tracestate"]) {
+          assert.notProperty(
+            line,
+            field
+          )
+        }
+      }
+      const metrics = await running.call("GET", "/metrics")
+      const everything = [
+        running.api.output(),
+        running.api.errors(),
+        running.worker.output(),
+        running.worker.errors(),
+        metrics.text,
+        JSON.stringify(changed),
+        JSON.stringify(refused),
+        JSON.stringify(chronicle),
+        ...stored
+      ].join("\n")
+      assert.notMatch(everything, /noop/i)
+      assert.notInclude(everything, "4bf92f3577b34da6a3ce929d0e0e4736")
     }
-    assert.notProperty(refused.body, "trace_id")
-    for (const row of rows) {
-      for (const column of ["traceparent", "tracestate", "trace_id"]) assert.isNull(row[column])
-      assert.isNotNull(row["request_id"])
-    }
-    for (const { trace_id } of chronicle.body.items) assert.isNull(trace_id)
-    for (const line of [...logLines(running.api), ...logLines(running.worker)]) {
-      for (const field of ["trace_id", "span_id", "parent_id", "trace_flags", "tracestate"]) assert.notProperty(line, field)
-    }
-    const metrics = await running.call("GET", "/metrics")
-    const everything = [running.api.output(), running.api.errors(), running.worker.output(), running.worker.errors(), metrics.text,
-      JSON.stringify(changed), JSON.stringify(refused), JSON.stringify(chronicle), ...stored].join("\n")
-    assert.notMatch(everything, /noop/i)
-    assert.notInclude(everything, "4bf92f3577b34da6a3ce929d0e0e4736")
-  })
+  )
   assert.strictEqual(collector.asked(), 0)
   await collector.stop()
 }
@@ -96,8 +116,10 @@ describe("tracing", () => {
       assert.strictEqual((changed.headers["traceparent"] as string).slice(3, 35), parent.slice(3, 35))
       for (const { trace_id, traceparent } of rows) {
         assert.match(traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
-        const line = await until("the request's log line", () =>
-          logLines(running.api).find((one) => one["trace_id"] === trace_id && one["status"] === 201))
+        const line = await until(
+          "the request's log line",
+          () => logLines(running.api).find((one) => one["trace_id"] === trace_id && one["status"] === 201)
+        )
         assert.strictEqual(line["request_id"], rows[0]!["request_id"])
       }
     })
@@ -107,7 +129,11 @@ describe("tracing", () => {
 
   it("writes the flag of an unsampled trace, and exports nothing of it", async () => {
     const collector = await answeringCollector(200)
-    const env = { WORDLOOM_TRACING: "export", OTEL_TRACES_SAMPLER: "always_off", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }
+    const env = {
+      WORDLOOM_TRACING: "export",
+      OTEL_TRACES_SAMPLER: "always_off",
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url
+    }
     await withPrograms({ ...env, OTEL_BSP_SCHEDULE_DELAY: "10" }, async (running) => {
       const { changed, chronicle, rows, stored } = await story(running, { traceparent: parent, tracestate: "a=1" })
       assert.match(changed.headers["traceparent"] as string, /-00$/)
@@ -133,13 +159,19 @@ describe("tracing", () => {
   it("sends what it has when it is stopped, however long the next time would have been", async () => {
     const receiver = await otlpReceiver()
     const traces: Array<string> = []
-    const env = { WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`, OTEL_BSP_SCHEDULE_DELAY: "600000" }
+    const env = {
+      WORDLOOM_TRACING_ENABLED: "1",
+      OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
+      OTEL_BSP_SCHEDULE_DELAY: "600000"
+    }
     await withPrograms({ ...env, OTEL_RESOURCE_ATTRIBUTES: "team=words" }, async (running) => {
       const { rows } = await story(running, {})
       traces.push(rows[0]!["trace_id"])
       assert.isEmpty(receiver.spans)
     })
-    const names = receiver.spans.filter(({ traceId }) => traces.includes(traceId)).map(({ name, service }) => `${service} ${name}`)
+    const names = receiver.spans.filter(({ traceId }) => traces.includes(traceId)).map(({ name, service }) =>
+      `${service} ${name}`
+    )
     assert.includeMembers(names, [
       "wordloom-api POST /api/v1/libraries",
       "wordloom-api db.tx",
@@ -162,10 +194,16 @@ describe("tracing", () => {
   for (const [what, make] of troubled) {
     it(`disturbs no request, no projection and no stop when the collector ${what}`, async () => {
       const collector = await make()
-      const env = { WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: "10" }
+      const env = {
+        WORDLOOM_TRACING_ENABLED: "1",
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_BSP_SCHEDULE_DELAY: "10"
+      }
       let stoppingAt = 0
       await withPrograms(env, async (running) => {
-        for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 10 }, () => newTag(running.call)))
+        for (let round = 0; round < 5; round++) {
+          await Promise.all(Array.from({ length: 10 }, () => newTag(running.call)))
+        }
         const { rows } = await story(running, {})
         for (const { traceparent } of rows) assert.match(traceparent, /-01$/)
         await until("somebody to have asked it", () => collector.asked() > 0)

@@ -63,5 +63,18 @@ export const arrivals = Schema.Array(arrival).check(Schema.isMinLength(1), Schem
 
 /** What some engine or format takes for more than a letter. */
 export const oddities = [
-  "\0", "\u0002", "\ud800", "½", "\\", "'", "\"", ":*", "<->", "!", "( & | )", "AND OR NOT", "*:*", "{}"
+  "\0",
+  "\u0002",
+  "\ud800",
+  "½",
+  "\\",
+  "'",
+  "\"",
+  ":*",
+  "<->",
+  "!",
+  "( & | )",
+  "AND OR NOT",
+  "*:*",
+  "{}"
 ]

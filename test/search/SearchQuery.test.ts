@@ -5,8 +5,9 @@ import { isSearchable, parseQuery, queryMax, type SearchTerms, termCount } from 
 
 const nothing: SearchTerms = { words: [], phrases: [], without: [], prefix: null }
 
-const all = ({ phrases, prefix, without, words }: SearchTerms) =>
-  [...words, ...phrases, ...without, ...(prefix === null ? [] : [prefix])]
+const all = (
+  { phrases, prefix, without, words }: SearchTerms
+) => [...words, ...phrases, ...without, ...(prefix === null ? [] : [prefix])]
 
 /** Strings of what means something in a query, which chance would seldom put together. */
 const pieces = Schema.Literals(["\"", "-", " ", "\n", "\u3000", "a", "b1", "é", "東", "😀", "&", "\0"])

@@ -26,10 +26,13 @@ const listening = async (server: Server, asked: () => number): Promise<Collector
 /** Accepts, reads and never answers. */
 export const silentCollector = () => {
   let asked = 0
-  return listening(createServer((request) => {
-    asked++
-    request.resume()
-  }), () => asked)
+  return listening(
+    createServer((request) => {
+      asked++
+      request.resume()
+    }),
+    () => asked
+  )
 }
 
 /** Answers `status` to everything. */

@@ -53,10 +53,12 @@ export const call = (method: string, url: string, said: Said = {}) =>
       })
     })
     asked.on("error", failed)
-    for (let at = 0; body !== undefined && at < body.length; at += pieceOf) asked.write(body.subarray(at, at + pieceOf))
+    const bytes = body ?? Buffer.alloc(0)
+    for (let at = 0; at < bytes.length; at += pieceOf) asked.write(bytes.subarray(at, at + pieceOf))
     asked.end()
   })
 
 /** `call` below one address. */
-export const callerOf = (base: string) => (method: string, path: string, said: Said = {}) => call(method, base + path, said)
+export const callerOf = (base: string) => (method: string, path: string, said: Said = {}) =>
+  call(method, base + path, said)
 export type Caller = ReturnType<typeof callerOf>

@@ -50,7 +50,9 @@ const spansOf = (body: any): ReadonlyArray<ReceivedSpan> =>
         statusMessage: span.status?.message ?? "",
         attributes: attributesOf(span.attributes),
         links: (span.links ?? []).map((link: any) => ({ traceId: link.traceId, spanId: link.spanId }))
-      }))))
+      }))
+    )
+  )
 
 export const otlpReceiver = async () => {
   const spans: Array<ReceivedSpan> = []
@@ -65,9 +67,10 @@ export const otlpReceiver = async () => {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans: spans as ReadonlyArray<ReceivedSpan>,
-    stop: () => new Promise<void>((done) => {
-      server.close(() => done())
-      server.closeAllConnections()
-    })
+    stop: () =>
+      new Promise<void>((done) => {
+        server.close(() => done())
+        server.closeAllConnections()
+      })
   }
 }

@@ -6,12 +6,19 @@ import { freshDatabase, urlOf } from "./PostgresForTests.ts"
 
 class Where extends Context.Service<Where, PostgresClient.Address>()("wordloom/test/Where") {}
 
-const layer = Layer.unwrap(Effect.map(freshDatabase, (address) =>
-  Layer.merge(Layer.succeed(Where, address), PostgresClient.layer(address, { name: "test", pool: 4 }))))
+const layer = Layer.unwrap(
+  Effect.map(
+    freshDatabase,
+    (address) => Layer.merge(Layer.succeed(Where, address), PostgresClient.layer(address, { name: "test", pool: 4 }))
+  )
+)
 
 export interface OwnDatabase {
   readonly url: string
-  readonly query: (statement: string, ...parameters: ReadonlyArray<unknown>) => Promise<ReadonlyArray<Record<string, any>>>
+  readonly query: (
+    statement: string,
+    ...parameters: ReadonlyArray<unknown>
+  ) => Promise<ReadonlyArray<Record<string, any>>>
   /** Holds what `statement` locks until `release` is called. */
   readonly hold: (statement: string) => Promise<{ readonly release: () => Promise<void> }>
   readonly drop: () => Promise<void>
@@ -29,7 +36,8 @@ export const ownDatabase = async (): Promise<OwnDatabase> => {
         yield* sql.unsafe(statement)
         holds()
         yield* Effect.promise(() => released)
-      }))))
+      }))
+    ))
     over.catch(failed)
     await held
     return {

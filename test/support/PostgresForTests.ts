@@ -29,5 +29,10 @@ export const urlOf = ({ database, host, password, port, username }: PostgresClie
   `postgresql://${username}:${Redacted.value(password)}@${host}:${port}/${database}`
 
 /** A pool to a fresh, migrated database. Needs the real clock: `layer(..., { excludeTestServices: true })`. */
-export const layer = Layer.unwrap(Effect.map(freshDatabase, (address) =>
-  Layer.effectDiscard(migrate).pipe(Layer.provideMerge(PostgresClient.layer(address, { name: "test", pool: 10 })))))
+export const layer = Layer.unwrap(
+  Effect.map(
+    freshDatabase,
+    (address) =>
+      Layer.effectDiscard(migrate).pipe(Layer.provideMerge(PostgresClient.layer(address, { name: "test", pool: 10 })))
+  )
+)

@@ -19,7 +19,11 @@ export const until = async <A>(what: string, look: () => A | undefined | false |
     }
     await new Promise((next) => setTimeout(next, 20))
   }
-  throw new Error(`waited in vain for ${what}${last === undefined ? "" : `: ${String(last)}`}`)
+  throw new Error(
+    `waited in vain for ${what}${
+      last === undefined ? "" : `: ${last instanceof Error ? last.message : JSON.stringify(last)}`
+    }`
+  )
 }
 
 export interface Program {

@@ -58,5 +58,8 @@ export const parseMetrics = (text: string): ReadonlyMap<string, Family> => {
 
 /** A series as one text, however its labels are ordered. */
 export const seriesOf = (families: ReadonlyMap<string, Family>): ReadonlySet<string> =>
-  new Set([...families.values()].flatMap(({ samples }) =>
-    samples.map(({ labels, name }) => `${name}${JSON.stringify(Object.entries(labels).toSorted())}`)))
+  new Set(
+    [...families.values()].flatMap(({ samples }) =>
+      samples.map(({ labels, name }) => `${name}${JSON.stringify(Object.entries(labels).toSorted())}`)
+    )
+  )

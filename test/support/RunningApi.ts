@@ -91,4 +91,3 @@ export const logLines = (program: Program): ReadonlyArray<Record<string, any>> =
     assert.isTrue(typeof value === "object" && value !== null && !Array.isArray(value), line)
     return value
   })
-

@@ -36,6 +36,8 @@ export const withSeed = async (test: (random: Random) => Promise<void>): Promise
   try {
     await test(seeded(seed))
   } catch (error) {
-    throw new Error(`SEED=${seed} shows it again: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new Error(`SEED=${seed} shows it again: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error
+    })
   }
 }

@@ -14,7 +14,7 @@ declare module "vitest" {
 const elasticsearch = async () => {
   const given = process.env["WORDLOOM_TEST_ELASTIC_URL"]
   if (given !== undefined) return { url: given, stop: async () => {} }
-  const lacking = await missing("elasticsearch")
+  const lacking = missing("elasticsearch")
   if (lacking === undefined) return start("elasticsearch")
   console.warn(`\nNo Elasticsearch here, its tests are skipped: ${lacking}\n`)
   return undefined

@@ -9,6 +9,6 @@ export type Real =
 export const startElasticsearch = async (): Promise<Real> => {
   const given = inject("elasticsearchUrl") ?? process.env["WORDLOOM_TEST_ELASTIC_URL"]
   if (given) return { url: given, stop: async () => {} }
-  const obstacle = await missing("elasticsearch")
+  const obstacle = missing("elasticsearch")
   return obstacle === undefined ? start("elasticsearch") : { missing: obstacle }
 }
