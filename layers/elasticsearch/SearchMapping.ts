@@ -44,7 +44,8 @@ export const foreign = (
     const mark = mappings?._meta?.["wordloom_mapping"]
     if (mark === undefined) return `${name}, behind the alias ${alias}, is not an index of this product`
     if (mark !== hash) {
-      return `${name}, behind the alias ${alias}, has the mapping ${typeof mark === "string" ? mark : "of no name"} and not ${hash}`
+      const known = typeof mark === "string" ? mark : "of no name"
+      return `${name}, behind the alias ${alias}, has the mapping ${known} and not ${hash}`
     }
   }
   return undefined

@@ -44,6 +44,10 @@ const messageFields = (message: unknown) => {
   return { words: text(words.join(" ")), fields }
 }
 
+/** JSON leaves them as they are, but some readers end a line at them, and some terminals take them for commands. */
+const lineEnds = /[\u007f-\u009f\u2028\u2029]/g
+const escaped = (found: string) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`
+
 export const line = (serviceName: string) =>
   Logger.make<unknown, string>(({ cause, date, fiber, logLevel, message }) => {
     const { fields, words } = messageFields(message)
@@ -57,7 +61,7 @@ export const line = (serviceName: string) =>
       ...fiber.getRef(References.CurrentLogAnnotations),
       ...fields,
       ...(cause.reasons.length > 0 ? { error: text(Cause.pretty(cause)) } : {})
-    })
+    }).replaceAll(lineEnds, escaped)
   })
 
 const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const satisfies Record<

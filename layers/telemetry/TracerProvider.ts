@@ -59,10 +59,19 @@ const samplerOf = ({ sampler, samplerRatio }: SettingValues): Sampler => {
   }
 }
 
+/** Values are percent-encoded by the specification, and typed by people who have not read it. */
+const decoded = (value: string) => {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
+}
+
 const resourceOf = (settings: SettingValues, serviceName: string) => {
   const given = settings.resourceAttributes.split(",").filter((pair) => pair.includes("=")).map((pair) => {
     const at = pair.indexOf("=")
-    return [pair.slice(0, at).trim(), decodeURIComponent(pair.slice(at + 1).trim())] as const
+    return [pair.slice(0, at).trim(), decoded(pair.slice(at + 1).trim())] as const
   })
   return resourceFromAttributes({
     "deployment.environment.name": settings.environment,

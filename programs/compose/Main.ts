@@ -1,6 +1,7 @@
 /** Runs a program until it is told to stop: one clear line when it cannot start, and the exit code that says why. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Duration, Effect, Exit, Layer, Result, Schema } from "effect"
+import type { AddressInfo } from "node:net"
 import { read, SettingsInvalid } from "../../src/settings/Settings.ts"
 
 /** A program could not start, for a reason that whoever runs it can mend. */
@@ -19,11 +20,15 @@ interface Told {
   readonly code: number
 }
 
+type SystemError = NodeJS.ErrnoException & Partial<AddressInfo> & { readonly hostname?: string }
+
 /** A port that is taken, a path that is closed: what Node says is clear enough, but not where it is buried. */
 const systemMessage = (error: unknown): string | undefined => {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
-    const { code, port } = cause as { readonly code?: string; readonly port?: number }
+    const { address, code, hostname, port } = cause as SystemError
     if (code === "EADDRINUSE") return `port ${port} is in use by another program`
+    if (code === "EADDRNOTAVAIL") return `this machine has no address ${address}`
+    if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `there is no machine called ${hostname}`
     if (code === "EACCES" && port !== undefined) return `port ${port} may not be used by this user`
   }
   return undefined

@@ -75,6 +75,13 @@ describe("starting", () => {
     stop()
   })
 
+  it("exits 1 when the address to listen on is not this machine's", async () => {
+    for (const host of ["192.0.2.1", "nowhere.invalid"]) {
+      const program = start("api", { ...programsEnv(database), WORDLOOM_HTTP_HOST: host })
+      await saidWhy(program, 1, [new RegExp(host.replaceAll(".", "\\."))])
+    }
+  })
+
   for (const setting of ["OUTBOX_HTTP_PORT", "OUTBOX_METRICS_PORT"]) {
     it(`exits 1 when the worker's ${setting} is taken`, async () => {
       const { port, stop } = await listener()
