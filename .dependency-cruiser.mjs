@@ -80,7 +80,8 @@ export default {
     },
     {
       name: "src-names-no-vendor",
-      comment: "`effect`, its capital modules, `effect/crypto`, `effect/encoding`. Declare a port; answer it in layers/.",
+      comment:
+        "`effect`, its capital modules, `effect/crypto`, `effect/encoding`. Declare a port; answer it in layers/.",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/api/" },
       to: { path: "(^|/)node_modules/", pathNot: "(^|/)node_modules/effect/dist/(\\w+\\.js$|(crypto|encoding)/)" }

@@ -9,8 +9,11 @@ import { silent } from "./Statement.ts"
 
 /** A database that is silent does not answer the cancelling of a statement either, so nobody waits for that. */
 const detached = <A, E, R>(check: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Effect.forkDetach(check), (fiber) =>
-    Effect.onInterrupt(Effect.interruptible(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe())))
+  Effect.flatMap(
+    Effect.forkDetach(check),
+    (fiber) =>
+      Effect.onInterrupt(Effect.interruptible(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe()))
+  )
 
 const checked = <A, E, R>(check: Effect.Effect<A, E, R>, within: Duration.Duration) =>
   Effect.timed(detached(check)).pipe(

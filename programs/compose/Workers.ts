@@ -12,6 +12,7 @@ import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.
 import type { Destination } from "../../src/delivery/Destination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
+import * as OutboxGauges from "../../src/outbox/OutboxGauges.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import type { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { Settings } from "../../src/settings/Settings.ts"
@@ -48,14 +49,12 @@ const drain = (projection: "search" | "chronicle") =>
 
 const ownId = () => `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`
 
-export const layer = Layer.unwrap(
-  Effect.map(
-    Settings,
-    ({ projections, workerId }) =>
-      Layer.mergeAll(...projections.map(drain) as [ReturnType<typeof drain>]).pipe(
-        Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
-        Layer.provide(WakeUpsPostgres.layer),
-        Layer.provide(Housekeeping.layer)
-      )
+export const layer = Layer.unwrap(Effect.gen(function*() {
+  const { projections, workerId } = yield* Settings
+  const drains = projections.map(drain) as [ReturnType<typeof drain>]
+  return Layer.mergeAll(OutboxGauges.layer, ...drains).pipe(
+    Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
+    Layer.provide(WakeUpsPostgres.layer),
+    Layer.provide(Housekeeping.layer)
   )
-)
+}))

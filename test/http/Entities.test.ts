@@ -224,6 +224,30 @@ describe("entities", () => {
     }
   })
 
+  it("lets tags be deleted while the blocks that have them are changed and deleted: nobody waits in a circle", async () => {
+    for (let round = 0; round < 5; round++) {
+      const library_id = (await newLibrary(call))["id"]
+      const tags = await Promise.all(Array.from({ length: 6 }, async () => (await newTag(call))["id"] as string))
+      const turned = (by: number) => [...tags.slice(by % tags.length), ...tags.slice(0, by % tags.length)]
+      const blocks = await Promise.all(
+        Array.from({ length: 20 }, async (_, n) => (await newBlock({ library_id, tag_ids: turned(n) }))["id"] as string)
+      )
+      const answers = await Promise.all([
+        ...blocks.slice(0, 12).map((id, n) =>
+          call("PATCH", `/api/v1/blocks/${id}`, { json: { tag_ids: turned(n + 3) } })
+        ),
+        ...tags.map((id) => call("DELETE", `/api/v1/tags/${id}`)),
+        ...blocks.slice(8, 16).map((id) => call("DELETE", `/api/v1/blocks/${id}`))
+      ])
+      // A block may be gone, or a tag that a change names.
+      for (const answer of answers) assert.include([200, 204, 404], answer.status, answer.text)
+      for (const id of blocks) {
+        const { body, status } = await call("GET", `/api/v1/blocks/${id}`)
+        if (status === 200) assert.deepStrictEqual(body.tag_ids, [])
+      }
+    }
+  })
+
   it("counts every one of ten changes that come at once", async () => {
     const tag = await newTag(call)
     const at = `/api/v1/tags/${tag["id"]}`

@@ -1,29 +1,38 @@
 /** The probes: their shapes to the letter, and what each of them looks at. */
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
+import { reservePorts } from "../../infra/servers/system.js"
 import { callerOf } from "../support/HttpCall.ts"
 import { type OwnDatabase, ownDatabase } from "../support/OwnDatabase.ts"
 import { type Program, startProgram, until } from "../support/Programs.ts"
-import { listening, programsEnv } from "../support/RunningApi.ts"
+import { programsEnv } from "../support/RunningApi.ts"
 import { tcpProxy } from "../support/TcpProxy.ts"
 
 const utc = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/
 
-describe("health", () => {
+/** The API answers them among its other routes, the worker on a port for them alone. */
+describe.each(["api", "worker"] as const)("health of the %s", (name) => {
   let database: OwnDatabase
   let proxy: Awaited<ReturnType<typeof tcpProxy>>
-  let api: Program
+  let program: Program
   let call: ReturnType<typeof callerOf>
 
   beforeAll(async () => {
     database = await ownDatabase()
     proxy = await tcpProxy(database.url)
-    api = startProgram("api", { ...programsEnv(proxy), HEALTH_CHECK_DB_TIMEOUT: "300ms" })
-    call = callerOf(await listening(api))
+    const { port } = await reservePorts({ port: 0 })
+    program = startProgram(name, {
+      ...programsEnv(proxy),
+      HEALTH_CHECK_DB_TIMEOUT: "300ms",
+      WORDLOOM_HTTP_PORT: String(port),
+      OUTBOX_HTTP_PORT: String(port)
+    })
+    await program.printed(/listening|draining/)
+    call = callerOf(`http://127.0.0.1:${port}`)
   })
   afterAll(async () => {
     proxy.restore()
-    await api.stop()
+    await program.stop()
     await proxy.stop()
     await database.drop()
   })

@@ -149,6 +149,15 @@ describe("preconditions", () => {
       assert.strictEqual(rows.length, 1)
     })
 
+    it("takes one of ten that ask at once for different things under one key", async () => {
+      const headers = keyed("rivals")
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => call("POST", "/api/v1/libraries", { headers, json: { name: fresh("rival") } }))
+      )
+      assert.strictEqual(answers.filter(({ status }) => status === 201).length, 1)
+      for (const answer of answers) if (answer.status !== 201) isProblem(answer, 409)
+    })
+
     it("does not remember what failed", async () => {
       const name = fresh("taken")
       const tag = await newTag(call, name)
@@ -173,4 +182,6 @@ describe("preconditions", () => {
       assert.strictEqual((await call("POST", "/api/v1/libraries", { headers, json: { name: "long key" } })).status, 201)
     })
   })
+
+  it.todo("answers `Prefer: wait=1` once the write is searchable, with Preference-Applied and x-search-visible")
 })

@@ -34,7 +34,12 @@ const bodyOf = ({ body, json }: Said) =>
 
 const headersOf = ({ chunked, headers }: Said, body: Buffer | undefined) => ({
   ...(body === undefined ? {} : { "content-type": "application/json" }),
-  ...(body === undefined || chunked === true ? {} : { "content-length": String(body.length) }),
+  // Node frames the body by itself only for the methods that usually have one.
+  ...(body === undefined
+    ? {}
+    : chunked === true
+    ? { "transfer-encoding": "chunked" }
+    : { "content-length": String(body.length) }),
   ...headers as Record<string, string>
 })
 
