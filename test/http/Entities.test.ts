@@ -224,7 +224,7 @@ describe("entities", () => {
     }
   })
 
-  it("lets tags be deleted while the blocks that have them are changed and deleted: nobody waits in a circle", async () => {
+  it("lets tags be deleted while blocks that have them are changed and deleted: nobody waits in a circle", async () => {
     for (let round = 0; round < 5; round++) {
       const library_id = (await newLibrary(call))["id"]
       const tags = await Promise.all(Array.from({ length: 6 }, async () => (await newTag(call))["id"] as string))

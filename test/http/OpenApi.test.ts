@@ -111,6 +111,4 @@ describe("the contract as a document", () => {
     assert.strictEqual(headers["x-content-type-options"], "nosniff")
     assert.notMatch(text, /<(script|link|img)[^>]+(src|href)="https?:/i)
   })
-
-  it.todo("names /api/v1/explain")
 })

@@ -182,6 +182,4 @@ describe("preconditions", () => {
       assert.strictEqual((await call("POST", "/api/v1/libraries", { headers, json: { name: "long key" } })).status, 201)
     })
   })
-
-  it.todo("answers `Prefer: wait=1` once the write is searchable, with Preference-Applied and x-search-visible")
 })

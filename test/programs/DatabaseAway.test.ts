@@ -17,7 +17,13 @@ describe("without a database", () => {
   beforeAll(async () => {
     database = await ownDatabase()
     proxy = await tcpProxy(database.url)
-    const env = { ...programsEnv(proxy), WORDLOOM_TRACING: "local", OUTBOX_POLL_INTERVAL: "50ms", OUTBOX_LEASE: "1s" }
+    const env = {
+      ...programsEnv(proxy),
+      WORDLOOM_TRACING: "local",
+      OUTBOX_POLL_INTERVAL: "50ms",
+      OUTBOX_LEASE: "1s",
+      OUTBOX_WORKER_ID: "steadfast"
+    }
     api = startProgram("api", env)
     worker = startProgram("worker", env)
     call = callerOf(await listening(api))
@@ -178,6 +184,23 @@ describe("without a database", () => {
     }
     assert.deepStrictEqual(await written(), before)
     await recovered()
+  })
+
+  it("leaves the worker its name: another of that name is refused", async () => {
+    const ends = async () => {
+      const second = startProgram("worker", { ...programsEnv(database), OUTBOX_WORKER_ID: "steadfast" })
+      await until(
+        "it to start or to end",
+        () => second.process.exitCode !== null || second.output().includes("draining")
+      )
+      return { code: await second.stop(), errors: second.errors() }
+    }
+    // The first may need a moment to take its name again.
+    const { errors } = await until("the second to be refused", async () => {
+      const end = await ends()
+      return end.code === 1 && end
+    })
+    assert.match(errors, /^another live worker is called steadfast/)
   })
 
   it("has told of it without an error that is ours, one object a line", () => {
