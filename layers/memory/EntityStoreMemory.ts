@@ -62,6 +62,8 @@ const make = Effect.gen(function*() {
     insert: (kind, entities) => Effect.forEach(entities, ({ fields, id }) => insertOne(kind, id, fields)),
     get,
     getForUpdate: get,
+    // Transactions run one after the other here, so nobody removes anything meanwhile; `update` refuses the rest.
+    hold: () => Effect.void,
     update: Effect.fnUntraced(function*(kind, id, patch) {
       const contents = yield* store.read
       yield* allowed(contents, kind, id, patch)

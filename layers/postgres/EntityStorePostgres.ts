@@ -167,9 +167,12 @@ const make = Effect.gen(function*() {
         "update",
         "blocks",
         sql`
+        with tagged as materialized (
+          select id from blocks where tag_ids @> array[${tag}::uuid] order by id for update
+        )
         update blocks set tag_ids = array_remove(tag_ids, ${tag}::uuid), version = version + 1,
           updated_at = clock_timestamp()
-        where tag_ids @> array[${tag}::uuid] returning *`
+        where id in (select id from tagged) returning *`
       ),
       (found) => decode("block", found)
     )
@@ -196,6 +199,7 @@ const make = Effect.gen(function*() {
     insert: (kind, entities) => orUnavailable(insert(kind, entities)),
     get: (kind, id) => orUnavailable(get(false)(kind, id)),
     getForUpdate: (kind, id) => orUnavailable(get(true)(kind, id)),
+    hold: (kind, patch) => orUnavailable(kind === "block" ? holdTags([patch]) : Effect.void),
     update: (kind, id, patch) => orUnavailable(update(kind, id, patch)),
     remove: (kind, id) => orUnavailable(remove(kind, id)),
     untag: (tag) => orUnavailable(untag(tag)),

@@ -112,6 +112,7 @@ export class Catalog extends Context.Service<Catalog, {
         list: store.list,
         change: (kind, id, patch, expected) =>
           Effect.gen(function*() {
+            yield* store.hold(kind, patch)
             const before = yield* getExpected(kind, id, expected)
             const fields = differences(before, patch)
             if (fields.length === 0) return before

@@ -20,6 +20,14 @@ export class EntityStore extends Context.Service<EntityStore, {
     kind: K,
     id: EntityId
   ) => Effect.Effect<EntityOf[K], EntityNotFound | StoreUnavailable>
+  /**
+   * Keeps the tags that `patch` names from being removed before this transaction ends. Everybody takes tags before
+   * blocks, so that no two wait for each other: this comes before `getForUpdate`.
+   */
+  readonly hold: <K extends EntityKind>(
+    kind: K,
+    patch: Partial<FieldsOf[K]>
+  ) => Effect.Effect<void, ReferenceMissing | StoreUnavailable>
   /** Sets the fields that `patch` has and raises the version by one. */
   readonly update: <K extends EntityKind>(
     kind: K,
