@@ -1,6 +1,7 @@
 /** Whatever a caller sends: the answer says which field does not fit, and nothing is written. */
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
+import { excerpt } from "../../src/domain/Text.ts"
 import type { Said } from "../support/HttpCall.ts"
 import { fresh, isProblem, newLibrary, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
 
@@ -195,7 +196,7 @@ describe("invalid input", () => {
     )
   ]
   for (const [method, path, paths] of places) {
-    it(`refuses ${method} ${path.length > 80 ? `${path.slice(0, 80)}…` : path}`, () => refused(method, path, {}, paths))
+    it(`refuses ${method} ${excerpt(path, 80)}`, () => refused(method, path, {}, paths))
   }
 
   const replays: ReadonlyArray<readonly [json: unknown, paths: ReadonlyArray<string>]> = [
