@@ -3,10 +3,11 @@
  *
  * Whatever happens inside becomes an answer here, and nothing that only observes can change that answer.
  */
-import { Cause, Clock, Effect, Exit, Fiber, Layer, Metric, type Tracer } from "effect"
+import { Cause, Clock, Effect, Exit, Layer, Metric, type Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpEffect, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SpanError } from "../../src/delivery/AttemptSpans.ts"
+import { leaving } from "../../src/outbox/Leaving.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
@@ -60,21 +61,12 @@ const measure = Effect.fnUntraced(function*(
   })
 })
 
-/**
- * Whoever gives up, the clock or a client that went away, does not wait for the end of what is given up: undoing a
- * transaction asks a database that may be silent. The router runs a request uninterruptible up to its route.
- */
-const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.forkDetach(effect), (fiber) =>
-    Effect.interruptible(Fiber.join(fiber)).pipe(
-      Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))
-    ))
-
 const answer = <E, R>(
   httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
   table: RouteTable,
   request: HttpServerRequest.HttpServerRequest
 ) =>
+  // The router runs a request uninterruptible up to its route.
   leaving(httpEffect).pipe(
     Effect.timeoutOrElse({
       duration: answerWithin,

@@ -1,22 +1,15 @@
 /** Asks the database itself: a pool that connects lazily says nothing. */
-import { Duration, Effect, Fiber, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { type CheckResult, Health } from "../../src/health/Health.ts"
+import { leaving } from "../../src/outbox/Leaving.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import { missing } from "./Migrations.ts"
 import { silent } from "./Statement.ts"
 
-/** A database that is silent does not answer the cancelling of a statement either, so nobody waits for that. */
-const detached = <A, E, R>(check: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(
-    Effect.forkDetach(check),
-    (fiber) =>
-      Effect.onInterrupt(Effect.interruptible(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe()))
-  )
-
 const checked = <A, E, R>(check: Effect.Effect<A, E, R>, within: Duration.Duration) =>
-  Effect.timed(detached(check)).pipe(
+  Effect.timed(leaving(check)).pipe(
     Effect.timeout(within),
     Effect.map(([elapsed]): CheckResult => ({
       status: "pass",
