@@ -59,6 +59,7 @@ const failedAll = (lines: ReadonlyArray<string>, failure: Failure): ReadonlyArra
 export const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>) {
   const results: Array<WriteResult> = []
   const calls: Array<EngineCall> = []
+  let refused: Failure | undefined
   const pending = [...chunksOf(writes.map(linesOf), bounds)]
   for (let lines = pending.shift(); lines !== undefined; lines = pending.shift()) {
     const { call, failure, results: written } = yield* bulk(lines)
@@ -70,8 +71,10 @@ export const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrit
     } else {
       results.push(...failedAll(lines, failure))
       // What is down or has too much to do is not asked again for the rest, whose lease would not last for it either.
-      if (failure.class !== "poison") results.push(...failedAll(pending.splice(0).flat(), failure))
+      if (failure.class === "poison") continue
+      refused = failure
+      results.push(...failedAll(pending.splice(0).flat(), failure))
     }
   }
-  return { results, calls } satisfies Written
+  return { results, calls, refused } satisfies Written
 })

@@ -1,4 +1,4 @@
-/** Answers the routes that look: search, chronicle, outbox; and makes outbox rows due again. */
+/** Answers the routes that look: search, chronicle, outbox; and steers the outboxes. */
 import { Effect, Layer, Option, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { badField, NotFound } from "../../src/api/Problems.ts"
@@ -8,6 +8,9 @@ import { Chronicle } from "../../src/chronicle/Chronicle.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { limitDefault } from "../../src/domain/Paging.ts"
 import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
+import type { Projection } from "../../src/outbox/Projection.ts"
+import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
+import { shownState, statusesOf } from "../../src/outbox/ProjectionStatus.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { isSearchable, parseQuery, type SearchTerms, termCount, termsMax } from "../../src/search/SearchQuery.ts"
 import { orProblem } from "./ProblemOf.ts"
@@ -51,24 +54,28 @@ const chronicle = HttpApiBuilder.group(
       }))
 )
 
-const outbox = HttpApiBuilder.group(
-  WordloomApi,
-  "outbox",
-  (build) =>
-    Effect.map(OutboxReport, (report) =>
-      build.handleAll({
-        stats: () => orProblem(Effect.map(report.stats, (projections) => ({ projections }))),
-        events: ({ query }) => orProblem(report.events(query, query.limit ?? limitDefault, query.cursor)),
-        replayOne: ({ params: { id, projection } }) =>
-          orProblem(Effect.flatMap(
-            report.replay({ projection, id }),
-            (replayed) =>
-              replayed === 0
-                ? Effect.fail(new NotFound({ detail: `${projection} has no finished event ${id}` }))
-                : Effect.succeed({ replayed })
-          )),
-        replay: ({ payload }) => orProblem(Effect.map(report.replay(payload), (replayed) => ({ replayed })))
-      }))
-)
+const outbox = HttpApiBuilder.group(WordloomApi, "outbox", (build) =>
+  Effect.gen(function*() {
+    const [report, control] = [yield* OutboxReport, yield* ProjectionControl]
+    const projections = Effect.zipWith(report.stats, control.states, statusesOf)
+    const stateOf = (projection: Projection) => Effect.map(control.states, (states) => shownState(projection, states))
+
+    return build.handleAll({
+      stats: () => orProblem(Effect.map(projections, (shown) => ({ projections: shown }))),
+      events: ({ query }) => orProblem(report.events(query, query.limit ?? limitDefault, query.cursor)),
+      replayOne: ({ params: { id, projection } }) =>
+        orProblem(Effect.flatMap(
+          report.replay({ projection, id }),
+          (replayed) =>
+            replayed === 0
+              ? Effect.fail(new NotFound({ detail: `${projection} has no finished event ${id}` }))
+              : Effect.succeed({ replayed })
+        )),
+      replay: ({ payload }) => orProblem(Effect.map(report.replay(payload), (replayed) => ({ replayed }))),
+      pause: ({ params: { projection }, payload }) =>
+        orProblem(Effect.andThen(control.pause(projection, payload?.reason ?? null), stateOf(projection))),
+      resume: ({ params: { projection } }) => orProblem(Effect.andThen(control.resume(projection), stateOf(projection)))
+    })
+  }))
 
 export const layer = Layer.mergeAll(search, chronicle, outbox)

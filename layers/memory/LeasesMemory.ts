@@ -1,85 +1,140 @@
 /** Claims and settlements over the store's rows, by the store's clock. */
 import { Duration, Effect, HashMap, Layer } from "effect"
-import { type Batch, Leases } from "../../src/outbox/Leases.ts"
+import { type Batch, type ClaimOptions, Leases, type Settlement } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
-import { isDue, isHeld, isLost, leased, lost, type Row, settled, toDelivery } from "./OutboxRow.ts"
+import { byTurn, type Claim, type Lane, laneOf, without } from "./Lanes.ts"
+import { lost, type Row, settled, toDelivery } from "./OutboxRow.ts"
+import { aloneOf, dueOf, heldBack, isAloneDue, postponed } from "./RowOrder.ts"
 import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
 
-/** Rows whose back-off has ended come before new ones, as they are older. */
-const byAge = (a: Row, b: Row) =>
-  a.state._tag === b.state._tag
-    ? (a.state._tag === "Waiting" ? a.readyAt - b.readyAt : 0) || a.id - b.id
-    : a.state._tag === "Waiting"
-    ? -1
-    : 1
+/** One kind of outcome after the other; the delays of an entity's rows are compared within each. */
+const kinds = ["Done", "Retry", "Dead", "Release"] as const
 
-const found = (contents: Contents, projection: Projection) =>
-  HashMap.toValues(contents.rows).filter((row) => row.projection === projection)
+const backlogOf = (contents: Contents, projection: Projection) =>
+  HashMap.toValues(contents.rows).filter((row) => row.projection === projection && row.state._tag !== "Finished")
 
-const put = (contents: Contents, rows: ReadonlyArray<Row>): Contents => ({
+const putRows = (contents: Contents, rows: ReadonlyArray<Row>): Contents => ({
   ...contents,
   rows: HashMap.setMany(contents.rows, rows.map((row) => [row.id, row] as const))
 })
 
-const heldRows = (contents: Contents, batch: Batch, ids: ReadonlyArray<number>, now: number) =>
-  found(contents, batch.projection).filter((row) => ids.includes(row.id)).filter((row) => isHeld(row, batch, now))
+const putLanes = (contents: Contents, projection: Projection, change: (lane: Lane) => Lane): Contents => ({
+  ...contents,
+  lanes: contents.lanes.map((lane) => lane.projection === projection ? change(lane) : lane)
+})
+
+/** The lanes that the claim has still: this one, and only while its lease lasts. */
+const claimsOf = (contents: Contents, { projection, token }: Batch, now: number): ReadonlyArray<Claim> =>
+  contents.lanes.flatMap(({ claim, ...lane }) =>
+    lane.projection === projection && claim?.token === token && claim.until > now ? [claim] : []
+  )
+
+const settledAs = (contents: Contents, batch: Batch, settlements: ReadonlyArray<Settlement>, now: number) => {
+  const claims = claimsOf(contents, batch, now)
+  const backlog = backlogOf(contents, batch.projection)
+  const after = settlements.flatMap((settlement) => {
+    const claim = claims.find(({ ids }) => ids.includes(settlement.id))
+    const row = backlog.find(({ id }) => id === settlement.id)
+    return claim === undefined || row === undefined ? [] : [settled(row, claim, settlement, now)]
+  })
+  const rows = after.map(({ row }) => row)
+  const ids = new Set(rows.map(({ id }) => id))
+  const waiting = rows.filter(({ state }) => state._tag !== "Finished")
+  const others = backlog.filter(({ id }) => !ids.has(id))
+  const next = putLanes(
+    putRows(contents, [...rows, ...postponed(waiting, others)]),
+    batch.projection,
+    (lane) => lane.claim?.token === batch.token ? without(lane, ids) : lane
+  )
+  return { ids, next: { ...next, attempts: [...next.attempts, ...after.flatMap(({ attempts }) => attempts)] } }
+}
+
+/** The expired claim whose lease ended longest ago, from all its lanes. */
+const expiredOf = (contents: Contents, projection: Projection, now: number): ReadonlyArray<Claim> => {
+  const expired = contents.lanes.flatMap(({ claim, ...lane }) =>
+    lane.projection === projection && claim !== null && claim.until < now ? [claim] : []
+  )
+  const [oldest] = expired.toSorted((a, b) => a.until - b.until)
+  return expired.filter(({ token }) => token === oldest?.token)
+}
 
 const make = Effect.gen(function*() {
   const store = yield* Store
 
-  return Leases.of({
-    claim: (projection, { leaseFor, limit, worker }) =>
-      store.run(Effect.gen(function*() {
-        const contents = yield* store.read
-        const claimedAt = yield* databaseNow
-        const lastNumber = contents.lastNumber + 1
-        const token = String(lastNumber)
-        const until = claimedAt + Duration.toMillis(leaseFor) * 1_000
-        const rows = found(contents, projection)
-          .filter((row) => isDue(row, claimedAt))
-          .toSorted(byAge)
-          .slice(0, limit)
-          .map((row) => leased(row, { token, worker, claimedAt, until }))
-        yield* store.write({ ...put(contents, rows), lastNumber })
-        const deliveries = rows.map(toDelivery).toSorted((a, b) => a.id - b.id)
-        return { projection, token, worker, claimedAt, deliveries }
-      })),
+  const claiming = (projection: Projection, options: ClaimOptions, candidatesOf: typeof dueOf) =>
+    store.run(Effect.gen(function*() {
+      const { leaseFor, limit, worker } = options
+      const contents = yield* store.read
+      const claimedAt = yield* databaseNow
+      const lastNumber = contents.lastNumber + 1
+      const token = String(lastNumber)
+      const until = claimedAt + Duration.toMillis(leaseFor) * 1_000
+      const backlog = backlogOf(contents, projection)
+      const inLane = Map.groupBy(backlog, ({ change }) => laneOf(change.id))
+      const free = contents.lanes.filter((lane) => lane.projection === projection && lane.claim === null)
+      const turns = HashMap.has(contents.paused, projection) ? [] : free.toSorted(byTurn)
+      const found = turns.flatMap(({ lane }) => candidatesOf(inLane.get(lane) ?? [], claimedAt)).slice(0, limit)
+      const behind = found.flatMap((row) => heldBack(row, backlog))
+      const taken = found.filter(({ id }) => behind.every((row) => row.id !== id))
+      const next = putLanes(putRows(contents, behind), projection, (lane) => {
+        const isIn = (row: Row) => laneOf(row.change.id) === lane.lane
+        const ids = taken.filter(isIn).map(({ id }) => id)
+        if (!found.some(isIn)) return lane
+        return { ...lane, turn: lastNumber, claim: ids.length === 0 ? null : { token, worker, claimedAt, until, ids } }
+      })
+      yield* store.write({ ...next, lastNumber })
+      return {
+        projection,
+        token,
+        worker,
+        claimedAt,
+        deliveries: taken.map(toDelivery).toSorted((a, b) => a.id - b.id)
+      }
+    }))
 
-    extend: (batch, leaseFor) =>
-      store.run(Effect.gen(function*() {
-        const contents = yield* store.read
+  return Leases.of({
+    claim: (projection, options) => claiming(projection, options, dueOf),
+    claimAlone: (projection, options) => claiming(projection, { ...options, limit: 1 }, aloneOf),
+    hasAlone: (projection) =>
+      Effect.gen(function*() {
         const now = yield* databaseNow
-        const until = now + Duration.toMillis(leaseFor) * 1_000
-        const held = heldRows(contents, batch, batch.deliveries.map(({ id }) => id), now)
-        yield* store.write(put(contents, held.map((row) => ({ ...row, state: { ...row.state, until } }))))
-        return new Set(held.map(({ id }) => id))
-      })),
+        return backlogOf(yield* store.read, projection).some((row) => isAloneDue(row, now))
+      }),
 
     settle: (batch, settlements) =>
       store.run(Effect.gen(function*() {
-        const contents = yield* store.read
         const now = yield* databaseNow
-        const wanted = new Map(settlements.map((settlement) => [settlement.id, settlement]))
-        const held = heldRows(contents, batch, [...wanted.keys()], now)
-        const after = held.map((row) => settled(row, wanted.get(row.id)!, now))
-        const attempts = [...contents.attempts, ...after.flatMap((each) => each.attempts)]
-        yield* store.write({ ...put(contents, after.map(({ row }) => row)), attempts })
-        return new Set(held.map(({ id }) => id))
+        const held = new Set<number>()
+        let contents = yield* store.read
+        for (const kind of kinds) {
+          const { ids, next } = settledAs(contents, batch, settlements.filter(({ _tag }) => _tag === kind), now)
+          contents = next
+          for (const id of ids) held.add(id)
+        }
+        yield* store.write(contents)
+        return held
       })),
 
-    reclaim: (projection, { attemptsMax, limit }) =>
+    reclaim: (projection, { attemptsMax }) =>
       store.run(Effect.gen(function*() {
         const contents = yield* store.read
         const now = yield* databaseNow
-        const after = found(contents, projection)
-          .filter((row) => isLost(row, now))
-          .toSorted((a, b) => a.state.until - b.state.until)
-          .slice(0, limit)
-          .map((row) => lost(row, attemptsMax, now))
-        const attempts = [...contents.attempts, ...after.map(({ attempt }) => attempt)]
-        yield* store.write({ ...put(contents, after.map(({ row }) => row)), attempts })
+        const expired = expiredOf(contents, projection, now)
+        const after = backlogOf(contents, projection).flatMap((row) => {
+          const claim = expired.find(({ ids }) => ids.includes(row.id))
+          return claim === undefined ? [] : [lost(row, claim, attemptsMax, now)]
+        })
+        const next = putLanes(
+          putRows(contents, after.map(({ row }) => row)),
+          projection,
+          (lane) => lane.claim !== null && expired.includes(lane.claim) ? { ...lane, claim: null } : lane
+        )
+        yield* store.write({ ...next, attempts: [...next.attempts, ...after.map(({ attempt }) => attempt)] })
         return after.map(({ told }) => told)
-      }))
+      })),
+
+    // A claim here sees every row that is committed.
+    sweep: () => Effect.void
   })
 })
 

@@ -11,16 +11,27 @@ import {
   type Status
 } from "../../src/outbox/OutboxReport.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
+import { type Claim, inFlight } from "./Lanes.ts"
 import { replayed, type Row } from "./OutboxRow.ts"
-import { databaseNow, Store } from "./StoreMemory.ts"
+import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
 
-const statusOf = ({ state }: Row): Status =>
-  state._tag === "Finished" ? state.as : state._tag === "Leased" ? "processing" : "pending"
+/** A row, and who has it now. */
+interface Shown extends Row {
+  readonly claim: Claim | undefined
+}
+
+const shownOf = ({ lanes, rows }: Contents): ReadonlyArray<Shown> => {
+  const claims = inFlight(lanes)
+  return HashMap.toValues(rows).map((row) => ({ ...row, claim: claims.get(row.id) }))
+}
+
+const statusOf = ({ claim, state }: Shown): Status =>
+  state._tag === "Finished" ? state.as : claim === undefined ? "pending" : "processing"
 
 const timeOf = (at: DatabaseMicros) => DateTime.makeUnsafe(at / 1_000)
 
-const eventOf = (row: Row): OutboxEvent => {
-  const { change, error, state } = row
+const eventOf = (row: Shown): OutboxEvent => {
+  const { change, claim, error, state } = row
   return {
     projection: row.projection,
     id: row.id,
@@ -29,10 +40,10 @@ const eventOf = (row: Row): OutboxEvent => {
     entity_version: change.version,
     op: change.op,
     status: statusOf(row),
-    attempts: row.attempts,
+    attempts: claim === undefined ? row.attempts : row.attempts + 1,
     next_attempt_at: state._tag === "Finished" ? null : timeOf(row.readyAt),
-    lease_owner: state._tag === "Leased" ? state.worker : null,
-    lease_until: state._tag === "Leased" ? timeOf(state.until) : null,
+    lease_owner: claim?.worker ?? null,
+    lease_until: claim === undefined ? null : timeOf(claim.until),
     error_type: error?.type ?? null,
     error_detail: error?.detail ?? null,
     traceparent: row.trace?.traceparent ?? null,
@@ -49,13 +60,13 @@ const eventOf = (row: Row): OutboxEvent => {
 const newestFirst = (a: Row, b: Row) =>
   b.createdAt - a.createdAt || (a.projection === b.projection ? b.id - a.id : a.projection < b.projection ? 1 : -1)
 
-const isAskedFor = (filter: EventFilter) => (row: Row) =>
+const isAskedFor = (filter: EventFilter) => (row: Shown) =>
   (filter.projection === undefined || filter.projection === row.projection) &&
   (filter.status === undefined || filter.status === statusOf(row)) &&
   (filter.entity_id === undefined || filter.entity_id === row.change.id) &&
   (filter.trace_id === undefined || filter.trace_id === parseTraceparent(row.trace?.traceparent)?.traceId)
 
-const isReplayed = (filter: ReplayFilter) => (row: Row) => {
+const isReplayed = (filter: ReplayFilter) => (row: Shown) => {
   const status = statusOf(row)
   const wanted = filter.status ?? (filter.id === undefined || status !== "done" ? "dead" : "done")
   const created = row.createdAt / 1_000
@@ -76,7 +87,7 @@ const percentile = (sorted: ReadonlyArray<number>, fraction: number): number => 
 const seconds = 1_000_000
 const lagSample = 1_000
 
-const statsOf = (projection: Projection, all: ReadonlyArray<Row>, now: DatabaseMicros) => {
+const statsOf = (projection: Projection, all: ReadonlyArray<Shown>, now: DatabaseMicros) => {
   const rows = all.filter((row) => row.projection === projection).toSorted(newestFirst)
   const having = (status: Status) => rows.filter((row) => statusOf(row) === status)
   const lags = having("done").slice(0, lagSample)
@@ -98,7 +109,7 @@ export const layer = Layer.effect(
   OutboxReport,
   Effect.gen(function*() {
     const store = yield* Store
-    const rows = Effect.map(store.read, (contents) => HashMap.toValues(contents.rows))
+    const rows = Effect.map(store.read, shownOf)
 
     return OutboxReport.of({
       stats: Effect.gen(function*() {
@@ -117,7 +128,7 @@ export const layer = Layer.effect(
         store.run(Effect.gen(function*() {
           const contents = yield* store.read
           const now = yield* databaseNow
-          const again = (yield* rows).filter(isReplayed(filter)).map((row) => replayed(row, now))
+          const again = (yield* rows).filter(isReplayed(filter)).map(({ claim: _claim, ...row }) => replayed(row, now))
           const changed = again.map((row) => [row.id, row] as const)
           yield* store.write({ ...contents, rows: HashMap.setMany(contents.rows, changed) })
           return again.length

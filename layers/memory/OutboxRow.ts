@@ -1,19 +1,22 @@
 /** One outbox row and what can happen to it: plain values, no IO. */
 import type { Change } from "../../src/domain/Change.ts"
 import type { TraceContext } from "../../src/domain/TraceContext.ts"
-import type { Batch, DatabaseMicros, Delivery, LostAttempt, Settlement } from "../../src/outbox/Leases.ts"
+import {
+  crashes,
+  type DatabaseMicros,
+  type Delivery,
+  type LostAttempt,
+  type Settlement
+} from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import type { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import type { Claim } from "./Lanes.ts"
 
+/**
+ * Never tried; waiting until `readyAt`; the same and to be tried by itself; or ended. Who has it is said by its lane.
+ */
 export type State =
-  | { readonly _tag: "Ready" | "Waiting" }
-  | {
-    readonly _tag: "Leased"
-    readonly token: string
-    readonly worker: string
-    readonly claimedAt: DatabaseMicros
-    readonly until: DatabaseMicros
-  }
+  | { readonly _tag: "Fresh" | "Waiting" | "Alone" }
   | { readonly _tag: "Finished"; readonly as: "done" | "dead"; readonly at: DatabaseMicros }
 
 export interface Row {
@@ -23,7 +26,10 @@ export interface Row {
   readonly trace: TraceContext | null
   readonly request: CurrentRequest
   readonly state: State
+  /** Those that have ended. */
   readonly attempts: number
+  /** Attempts in a row that nobody settled. */
+  readonly crashes: number
   readonly readyAt: DatabaseMicros
   readonly waitingSince: DatabaseMicros
   readonly reclaimed: boolean
@@ -44,30 +50,10 @@ export interface Attempt {
   readonly errorType: string | null
 }
 
-type Leased = Row & { readonly state: { readonly _tag: "Leased" } }
-
-const isLeased = (row: Row): row is Leased => row.state._tag === "Leased"
-
-export const isDue = (row: Row, now: DatabaseMicros): boolean =>
-  row.state._tag === "Ready" || (row.state._tag === "Waiting" && row.readyAt <= now)
-
-/** Who may settle: this claim, and only while its lease lasts. */
-export const isHeld = (row: Row, { token }: Batch, now: DatabaseMicros): row is Leased =>
-  isLeased(row) && row.state.token === token && row.state.until > now
-
-export const isLost = (row: Row, now: DatabaseMicros): row is Leased => isLeased(row) && row.state.until < now
-
-export const leased = (row: Row, lease: Omit<Leased["state"], "_tag">): Row => ({
-  ...row,
-  state: { _tag: "Leased", ...lease },
-  attempts: row.attempts + 1,
-  updatedAt: lease.claimedAt
-})
-
 /** Due again at `at`. */
 const again = (row: Row, now: DatabaseMicros, at: DatabaseMicros): Row => ({
   ...row,
-  state: { _tag: at > now ? "Waiting" : "Ready" },
+  state: { _tag: "Waiting" },
   waitingSince: now,
   readyAt: at,
   updatedAt: now
@@ -76,15 +62,22 @@ const again = (row: Row, now: DatabaseMicros, at: DatabaseMicros): Row => ({
 const finished = (row: Row, as: "done" | "dead", now: DatabaseMicros): Row => ({
   ...row,
   state: { _tag: "Finished", as, at: now },
+  attempts: row.attempts + 1,
   updatedAt: now
 })
 
-const ended = (row: Leased, now: DatabaseMicros, outcome: Attempt["outcome"], errorType: string | null): Attempt => ({
+const ended = (
+  row: Row,
+  claim: Claim,
+  now: DatabaseMicros,
+  outcome: Attempt["outcome"],
+  errorType: string | null
+): Attempt => ({
   projection: row.projection,
   id: row.id,
-  attempt: row.attempts,
-  worker: row.state.worker,
-  claimedAt: row.state.claimedAt,
+  attempt: row.attempts + 1,
+  worker: claim.worker,
+  claimedAt: claim.claimedAt,
   endedAt: now,
   outcome,
   errorType
@@ -92,55 +85,84 @@ const ended = (row: Leased, now: DatabaseMicros, outcome: Attempt["outcome"], er
 
 /** A row that is given back was not tried: its attempt does not count, and leaves no record. */
 export const settled = (
-  row: Leased,
+  row: Row,
+  claim: Claim,
   settlement: Settlement,
   now: DatabaseMicros
 ): { readonly row: Row; readonly attempts: ReadonlyArray<Attempt> } => {
   switch (settlement._tag) {
     case "Done": {
       const done = { ...finished(row, "done", now), error: null }
-      return { row: done, attempts: [ended(row, now, settlement.outcome, null)] }
+      return { row: done, attempts: [ended(row, claim, now, settlement.outcome, null)] }
     }
     case "Retry": {
       const { delayMs, detail, errorType: type } = settlement
-      const back = { ...again(row, now, now + delayMs * 1_000), reclaimed: false, error: { type, detail } }
-      return { row: back, attempts: [ended(row, now, "retry_scheduled", type)] }
+      const back = { ...again(row, now, now + delayMs * 1_000), attempts: row.attempts + 1, crashes: 0 }
+      return {
+        row: { ...back, reclaimed: false, error: { type, detail } },
+        attempts: [ended(row, claim, now, "retry_scheduled", type)]
+      }
     }
     case "Dead": {
       const { detail, errorType: type } = settlement
       const dead = { ...finished(row, "dead", now), error: { type, detail } }
-      return { row: dead, attempts: [ended(row, now, "dead_lettered", type)] }
+      return { row: dead, attempts: [ended(row, claim, now, "dead_lettered", type)] }
     }
-    case "Release":
-      return { row: { ...again(row, now, now), attempts: row.attempts - 1 }, attempts: [] }
+    case "Release": {
+      const { delayMs, why } = settlement
+      const back = again(row, now, now + delayMs * 1_000)
+      const error = why === null ? row.error : { type: why.errorType, detail: why.detail }
+      // It was to be tried by itself, and it was not tried.
+      const state = row.state._tag === "Alone" ? row.state : back.state
+      return { row: { ...back, state, error }, attempts: [] }
+    }
   }
 }
 
 const lostError = "lease_expired"
 
+const fateOf = (row: Row, attemptsMax: number): LostAttempt["fate"] =>
+  row.crashes + 1 >= crashes.deadAt
+    ? "crash_loop"
+    : row.attempts + 1 >= attemptsMax
+    ? "lease_expired"
+    : row.crashes + 1 >= crashes.aloneAt
+    ? "alone"
+    : "retried"
+
 /** Nobody settled it in time: that attempt is lost, and was the last one if there are no more. */
-export const lost = (row: Leased, attemptsMax: number, now: DatabaseMicros) => {
-  const dead = row.attempts >= attemptsMax
-  const next: Row = dead
-    ? { ...finished(row, "dead", now), error: { type: lostError, detail: "its last worker never settled it" } }
-    : { ...again(row, now, now), reclaimed: true, error: { type: lostError, detail: null } }
-  const { claimedAt, worker } = row.state
+export const lost = (row: Row, claim: Claim, attemptsMax: number, now: DatabaseMicros) => {
+  const fate = fateOf(row, attemptsMax)
+  const isBuried = fate === "crash_loop" || fate === "lease_expired"
+  const back: Row = {
+    ...again(row, now, now),
+    state: { _tag: fate === "alone" ? "Alone" : "Waiting" },
+    attempts: row.attempts + 1,
+    crashes: row.crashes + 1,
+    reclaimed: true,
+    error: { type: lostError, detail: null }
+  }
+  const buried: Row = {
+    ...finished(row, "dead", now),
+    error: { type: fate, detail: "its last worker never settled it" }
+  }
   const told: LostAttempt = {
     id: row.id,
-    attempt: row.attempts,
-    worker,
-    claimedAt,
+    attempt: row.attempts + 1,
+    worker: claim.worker,
+    claimedAt: claim.claimedAt,
     lostAt: now,
     trace: row.trace,
-    dead
+    fate
   }
-  return { row: next, told, attempt: ended(row, now, "lease_lost", lostError) }
+  return { row: isBuried ? buried : back, told, attempt: ended(row, claim, now, "lease_lost", lostError) }
 }
 
 /** As if it had just been written, but for its age and history. */
 export const replayed = (row: Row, now: DatabaseMicros): Row => ({
   ...again(row, now, now),
   attempts: 0,
+  crashes: 0,
   reclaimed: false,
   error: null
 })
@@ -151,7 +173,7 @@ export const toDelivery = ({ change, request, ...row }: Row): Delivery => ({
   entityId: change.id,
   version: change.version,
   op: change.op,
-  attempt: row.attempts,
+  attempt: row.attempts + 1,
   waitingSince: row.waitingSince,
   readyAt: row.readyAt,
   createdAt: row.createdAt,

@@ -3,15 +3,29 @@ import { Clock, Context, Effect, HashMap, Layer, Semaphore } from "effect"
 import type { ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import type { EntityId, EntityKind, EntityOf } from "../../src/domain/Entity.ts"
 import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
+import type { Projection } from "../../src/outbox/Projection.ts"
+import type { BreakerNote } from "../../src/outbox/ProjectionControl.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
+import { allFree, type Lane } from "./Lanes.ts"
 import type { Attempt, Row } from "./OutboxRow.ts"
+
+export interface Breaker {
+  readonly projection: Projection
+  readonly worker: string
+  readonly note: BreakerNote
+  readonly toldAt: DatabaseMicros
+}
 
 export interface Contents {
   readonly entities: { readonly [K in EntityKind]: HashMap.HashMap<EntityId, EntityOf[K]> }
   readonly rows: HashMap.HashMap<number, Row>
+  readonly lanes: ReadonlyArray<Lane>
   readonly attempts: ReadonlyArray<Attempt>
   /** In the order in which they were added. */
   readonly entries: ReadonlyArray<ChronicleEntry>
+  /** The outboxes that give out nothing for a while. */
+  readonly paused: HashMap.HashMap<Projection, { readonly at: DatabaseMicros; readonly reason: string | null }>
+  readonly breakers: ReadonlyArray<Breaker>
   readonly answers: HashMap.HashMap<string, { readonly said: string; readonly answer: string }>
   /** Of rows and of claims: no number is used twice. */
   readonly lastNumber: number
@@ -20,8 +34,11 @@ export interface Contents {
 export const empty: Contents = {
   entities: { tag: HashMap.empty(), library: HashMap.empty(), block: HashMap.empty() },
   rows: HashMap.empty(),
+  lanes: allFree,
   attempts: [],
   entries: [],
+  paused: HashMap.empty(),
+  breakers: [],
   answers: HashMap.empty(),
   lastNumber: 0
 }

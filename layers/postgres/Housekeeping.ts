@@ -1,7 +1,9 @@
 /** Keeps what is finished from growing: a partition for each day to come, none for what is past its retention. */
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
+import { Projection } from "../../src/outbox/Projection.ts"
 import { Settings } from "../../src/settings/Settings.ts"
+import { doneTable } from "./OutboxTables.ts"
 import { silent } from "./Statement.ts"
 
 const every = "10 minutes"
@@ -9,38 +11,46 @@ const every = "10 minutes"
 const daysAhead = 2
 const deletedMax = 10_000
 
+/** A day's rows are only added; a vacuum each 50,000 of them brings the index of trace ids up to date. */
+const onlyInserts = "autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000"
+
 const day = (date: string) => date.replaceAll("-", "")
 
 // A day whose first rows went to the default partition, because no worker was there to prepare it, stays there.
-const createAhead = Effect.gen(function*() {
+const createAhead = Effect.fnUntraced(function*(table: string) {
   const sql = yield* SqlClient.SqlClient
   const days = yield* sql<{ readonly day: string; readonly next: string }>`
     select d::date::text as day, (d + interval '1 day')::date::text as next
     from generate_series(date_trunc('day', clock_timestamp()), clock_timestamp() + ${daysAhead} * interval '1 day',
       interval '1 day') as d
-    where not exists (select from outbox_done_default where processed_at >= d and processed_at < d + interval '1 day')`
+    where not exists (
+      select from ${sql(`${table}_default`)} where processed_at >= d and processed_at < d + interval '1 day')`
   yield* Effect.forEach(
     days,
     ({ day: from, next }) =>
-      sql.unsafe(`create table if not exists outbox_done_${day(from)} partition of outbox_done
-      for values from ('${from} 00:00+00') to ('${next} 00:00+00')`),
+      sql.unsafe(`create table if not exists ${table}_${day(from)} partition of ${table}
+      for values from ('${from} 00:00+00') to ('${next} 00:00+00') with (${onlyInserts})`),
     { discard: true }
   )
 })
 
-const dropPast = Effect.fnUntraced(function*(retention: Duration.Duration) {
+const dropDays = Effect.fnUntraced(function*(table: string, seconds: number) {
   const sql = yield* SqlClient.SqlClient
-  const seconds = Duration.toSeconds(retention)
   const past = yield* sql<{ readonly name: string }>`
     select child.relname as name from pg_inherits join pg_class as child on child.oid = inhrelid
-    where inhparent = 'outbox_done'::regclass and child.relname ~ '^outbox_done_[0-9]{8}$'
+    where inhparent = ${table}::regclass and child.relname ~ '_[0-9]{8}$'
       and to_date(right(child.relname, 8), 'YYYYMMDD') + 1
         < (clock_timestamp() - ${seconds} * interval '1 second')::date`
   yield* Effect.forEach(past, ({ name }) => sql`drop table ${sql(name)}`, { discard: true })
+  const rest = sql(`${table}_default`)
   yield* sql`
-    delete from outbox_done_default where ctid = any(array(
-      select ctid from outbox_done_default
-      where processed_at < clock_timestamp() - ${seconds} * interval '1 second' limit ${deletedMax}))`
+    delete from ${rest} where ctid = any(array(
+      select ctid from ${rest} where processed_at < clock_timestamp() - ${seconds} * interval '1 second'
+      limit ${deletedMax}))`
+})
+
+const dropPast = Effect.fnUntraced(function*(seconds: number) {
+  const sql = yield* SqlClient.SqlClient
   yield* sql`
     delete from outbox_past_attempts where ctid = any(array(
       select ctid from outbox_past_attempts as past
@@ -59,8 +69,12 @@ const keep = (retention: Duration.Duration) =>
       const [lock] = yield* sql<{ readonly got: boolean }>`
         select pg_try_advisory_xact_lock(hashtextextended('wordloom.housekeeping', 0)) as got`
       if (lock?.got !== true) return
-      yield* createAhead
-      yield* dropPast(retention)
+      const seconds = Duration.toSeconds(retention)
+      for (const projection of Projection.literals) {
+        yield* createAhead(doneTable[projection])
+        yield* dropDays(doneTable[projection], seconds)
+      }
+      yield* dropPast(seconds)
     })))
 
 export const layer = Layer.effectDiscard(

@@ -5,12 +5,14 @@ import { entities } from "./migrations/0001_entities.ts"
 import { outbox } from "./migrations/0002_outbox.ts"
 import { readModels } from "./migrations/0003_read_models.ts"
 import { imports } from "./migrations/0004_imports.ts"
+import { lanes } from "./migrations/0005_lanes.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
   ["entities", entities],
   ["outbox", outbox],
   ["read_models", readModels],
-  ["imports", imports]
+  ["imports", imports],
+  ["lanes", lanes]
 ]
 
 const table = "wordloom_migrations"

@@ -23,7 +23,7 @@ export const layer = Layer.effect(
     const sql = yield* SqlClient.SqlClient
     const announcer = yield* Announcer
 
-    const insertInto = (
+    const rowsFor = (
       projection: Projection,
       changes: ReadonlyArray<Change>,
       spans: ReadonlyArray<EnqueueSpan.EnqueueSpan>,
@@ -41,21 +41,30 @@ export const layer = Layer.effect(
           ${texts(spans.map(({ context }) => context?.tracestate ?? null))})
           as new (kind, id, version, op, library_id, changes, traceparent, tracestate)`
 
-    const insertSpanned = Effect.fnUntraced(function*(projection: Projection, changes: ReadonlyArray<Change>) {
+    /** One statement for all outboxes: a round trip is most of what an append costs. */
+    const append = Effect.fnUntraced(function*(changes: ReadonlyArray<Change>) {
       const request = yield* CurrentRequest
-      const spans = yield* Effect.forEach(changes, () => EnqueueSpan.make(projection))
-      const exit = yield* Effect.exit(silent(insertInto(projection, changes, spans, request)))
+      const spans = yield* Effect.forEach(
+        subscribed,
+        (projection) => Effect.forEach(changes, () => EnqueueSpan.make(projection))
+      )
+      const parts = subscribed.map((projection, at) =>
+        sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, request)})`
+      )
+      const exit = yield* Effect.exit(silent(sql`with ${sql.csv(parts)} select`))
       const endedAt = yield* Clock.currentTimeNanos
-      for (const { span } of spans) span.end(endedAt, Exit.asVoid(exit))
+      for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
       yield* exit
-      yield* Metric.update(Metric.withAttributes(enqueued, { projection }), changes.length)
+      for (const projection of subscribed) {
+        yield* Metric.update(Metric.withAttributes(enqueued, { projection }), changes.length)
+      }
     })
 
     return Outbox.of({
       append: (changes) =>
         changes.length === 0
           ? Effect.void
-          : Effect.forEach(subscribed, (projection) => insertSpanned(projection, changes), { discard: true }).pipe(
+          : append(changes).pipe(
             Effect.andThen(announcer.announce),
             measured("create", "outbox"),
             orUnavailable

@@ -47,15 +47,18 @@ const make = Effect.gen(function*() {
 
   const stats = Effect.fnUntraced(function*(projection: Projection) {
     const hot = sql(hotTable[projection])
+    const inFlight = sql`(select sum(cardinality(ids))::float8 from outbox_lanes where projection = ${projection})`
     const counted = (from: Statement.Fragment, max: number) =>
       sql`(select count(*)::float8 from (select from ${from} limit ${max}) as bounded)`
     const [row] = yield* silent(sql`
-      select ${counted(sql`${hot} where state <> 2`, countMax)} as pending,
-        ${counted(sql`${hot} where state = 2`, countMax)} as processing,
+      select greatest(0::float8, ${counted(sql`${hot}`, countMax)} - ${inFlight}) as pending,
+        ${inFlight} as processing,
         ${counted(sql`outbox_done where projection = ${projection}`, finishedCountMax)} as done,
         ${counted(sql`outbox_dead where projection = ${projection}`, finishedCountMax)} as dead,
-        coalesce((select extract(epoch from clock_timestamp() - created_at)::float8 from ${hot}
-          where state <> 2 order by id limit 1), 0::float8) as age,
+        coalesce((select max(date_part('epoch', clock_timestamp() - oldest.created_at)) from outbox_lanes as lane,
+          lateral (select created_at from ${hot} as row where row.lane = lane.lane and row.id <> all(lane.ids)
+            order by row.id limit 1) as oldest
+          where lane.projection = ${projection}), 0::float8) as age,
         lag.*
       from (
         select coalesce(percentile_cont(0.5) within group (order by lag), 0)::float8 as p50,

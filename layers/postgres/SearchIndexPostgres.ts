@@ -83,7 +83,8 @@ const make = Effect.gen(function*() {
       Result.isFailure(result)
         ? { _tag: "Failed", failure: storeFailed }
         : { _tag: written.has(id) ? "Written" : "Superseded" }
-    return { results: writes.map(resultOf), calls: [call] }
+    const refused = Result.isFailure(result) ? storeFailed : undefined
+    return { results: writes.map(resultOf), calls: [call], refused }
   })
 
   /** Every word as a query of its own: the parser may split what a person typed as one. */

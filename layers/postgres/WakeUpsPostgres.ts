@@ -4,7 +4,7 @@ import { Context, Deferred, Effect, Layer, Queue, Schedule, Stream } from "effec
 import { WakeUps } from "../../src/outbox/WakeUps.ts"
 import { silent } from "./Statement.ts"
 
-const channel = "wordloom_outbox"
+export const channel = "wordloom_outbox"
 
 /** A notification takes a lock that all commits share, so it is neither part of one nor sent for each. */
 const announceAtMostEvery = "50 millis"

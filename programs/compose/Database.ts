@@ -1,5 +1,5 @@
 /** PostgreSQL, wherever the settings say it is: its pool, with the schema brought up. */
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { migrate } from "../../layers/postgres/Migrations.ts"
 import * as PostgresClient from "../../layers/postgres/PostgresClient.ts"
@@ -27,6 +27,11 @@ const addressed = Effect.gen(function*() {
   return databaseUrl === undefined ? yield* embedded(home) : PostgresClient.addressOf(databaseUrl)
 })
 
+/** For whoever needs a connection of its own besides the pool. */
+export class DatabaseAddress extends Context.Service<DatabaseAddress, PostgresClient.Address>()(
+  "wordloom/compose/DatabaseAddress"
+) {}
+
 const reached = (address: PostgresClient.Address, name: string) =>
   Layer.unwrap(
     Effect.map(Settings, ({ databasePool }) =>
@@ -34,7 +39,7 @@ const reached = (address: PostgresClient.Address, name: string) =>
         sql`select 1`.pipe(Effect.withTracerEnabled(false), Effect.mapError(refused(address))))).pipe(
           Layer.provideMerge(PostgresClient.layer(address, { name, pool: databasePool }))
         ))
-  )
+  ).pipe(Layer.merge(Layer.succeed(DatabaseAddress, address)))
 
 const migrated = (address: PostgresClient.Address) =>
   Layer.effectDiscard(

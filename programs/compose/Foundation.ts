@@ -5,9 +5,11 @@ import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
+import * as OldestTransaction from "../../layers/postgres/OldestTransaction.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
+import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
 import * as SearchIndexPostgres from "../../layers/postgres/SearchIndexPostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
@@ -39,6 +41,8 @@ const stores = Layer.mergeAll(
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
   LeasesPostgres.layer,
+  ProjectionControlPostgres.layer,
+  OldestTransaction.layer,
   searchIndex
 )
 

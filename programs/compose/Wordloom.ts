@@ -54,11 +54,36 @@ const importing = Command.make("import", {
   Command.withShortDescription("Import blocks from a file")
 )
 
-const outboxCommand = <const Name extends "stats" | "list" | "replay">(name: Name) =>
+const rowsCommand = <const Name extends "list" | "replay">(name: Name) =>
   import("./commands/Outbox.ts").then((commands) => ({ run: commands[name] }))
+const controlCommand = <const Name extends "stats" | "pause" | "resume">(name: Name) =>
+  import("./commands/OutboxControl.ts").then((commands) => ({ run: commands[name] }))
 
-const stats = Command.make("stats", { json }, later(() => outboxCommand("stats")))
-  .pipe(Command.withDescription("How many rows wait, are worked on, are done and are dead; how long they wait."))
+const stats = Command.make("stats", { json }, later(() => controlCommand("stats"))).pipe(
+  Command.withDescription(
+    "How many rows wait, are worked on, are done and are dead; how long they wait; what is paused, and which " +
+      "workers' breakers are open."
+  ),
+  Command.withShortDescription("How much waits, and what is paused")
+)
+
+const projectionNamed = Argument.Literals("projection", projections).pipe(
+  Argument.withDescription("search, chronicle or realtime")
+)
+
+const pause = Command.make("pause", {
+  projection: projectionNamed,
+  reason: text("reason", "TEXT", "Why, for whoever looks; at most 256 characters"),
+  json
+}, later(() => controlCommand("pause"))).pipe(
+  Command.withDescription(
+    "Let no worker claim a projection's rows any more, until it is resumed. What is in flight ends; writes go on."
+  ),
+  Command.withShortDescription("Let no worker claim a projection's rows")
+)
+
+const resume = Command.make("resume", { projection: projectionNamed, json }, later(() => controlCommand("resume")))
+  .pipe(Command.withDescription("Let the workers claim a paused projection's rows again."))
 
 const list = Command.make("list", {
   projection: maybe(projection),
@@ -72,7 +97,7 @@ const list = Command.make("list", {
   limit: Flag.Int("limit").pipe(Flag.withDefault(20), Flag.withDescription("How many rows, 1 to 100")),
   cursor: text("cursor", "CURSOR", "Go on after an earlier page"),
   json
-}, later(() => outboxCommand("list"))).pipe(
+}, later(() => rowsCommand("list"))).pipe(
   Command.withDescription("Outbox rows, newest first.")
 )
 
@@ -84,13 +109,13 @@ const replay = Command.make("replay", {
   before: text("before", "TIME", "Only rows written before this time"),
   id: maybe(Flag.Int("id").pipe(Flag.withDescription("Only this row"))),
   json
-}, later(() => outboxCommand("replay"))).pipe(
+}, later(() => rowsCommand("replay"))).pipe(
   Command.withDescription("Make finished rows due again. What was recorded of their attempts stays.")
 )
 
 const outbox = Command.make("outbox").pipe(
-  Command.withDescription("Look at the outboxes, and make rows due again."),
-  Command.withSubcommands([stats, list, replay])
+  Command.withDescription("Look at the outboxes, pause and resume them, and make rows due again."),
+  Command.withSubcommands([stats, list, replay, pause, resume])
 )
 
 const wordloom = Command.make("wordloom").pipe(

@@ -2,7 +2,9 @@
 import { Duration, Effect, Layer } from "effect"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
+import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts"
 import * as Housekeeping from "../../layers/postgres/Housekeeping.ts"
+import * as PostgresClient from "../../layers/postgres/PostgresClient.ts"
 import * as WakeUpsPostgres from "../../layers/postgres/WakeUpsPostgres.ts"
 import * as WorkerIdentityPostgres from "../../layers/postgres/WorkerIdentityPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
@@ -12,10 +14,12 @@ import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.
 import type { Destination } from "../../src/delivery/Destination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
 import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
+import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import type { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { Settings } from "../../src/settings/Settings.ts"
+import { DatabaseAddress } from "./Database.ts"
 import { preparedIndex } from "./Foundation.ts"
 
 type Told = Layer.Layer<Destination, never, SearchIndex | EntityStore | Chronicle>
@@ -42,10 +46,17 @@ const drain = (projection: "search" | "chronicle") =>
       drainFor: settings.shutdownGrace
     }).pipe(
       Layer.provide(Dispatcher.layer({ attemptsMax, leaseFor: lease, backoff })),
+      Layer.provide(Valve.layer(projection, { batch: settings.batchSize, slots: settings.concurrency })),
       Layer.provide(destinations[projection]),
       Layer.provide(OpenTelemetry.layer(`wordloom-${projection}-outbox-worker`))
     )
   }))
+
+/** A heartbeat waits neither for the pool nor behind the work that it keeps alive. */
+const heartbeats = Layer.unwrap(Effect.map(DatabaseAddress, (address) =>
+  HeartbeatsPostgres.layer.pipe(
+    Layer.provide(PostgresClient.layer(address, { name: "wordloom-outbox-heartbeat", pool: 1 }))
+  )))
 
 const ownId = () => `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`
 
@@ -54,7 +65,7 @@ export const layer = Layer.unwrap(Effect.gen(function*() {
   const drains = projections.map(drain) as [ReturnType<typeof drain>]
   return Layer.mergeAll(OutboxGauges.layer, ...drains).pipe(
     Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
-    Layer.provide(WakeUpsPostgres.layer),
+    Layer.provide([WakeUpsPostgres.layer, heartbeats]),
     Layer.provide(Housekeeping.layer)
   )
 }))

@@ -1,12 +1,13 @@
-/** The routes that only look: search, chronicle and outbox; and the one that makes outbox rows due again. */
+/** The routes that only look: search, chronicle and outbox; and those by which people steer the outboxes. */
 import { DateTime, Option, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { ChronicleEntry } from "../chronicle/Chronicle.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
 import { Limit } from "../domain/Paging.ts"
 import { storable, text } from "../domain/Text.ts"
-import { OutboxEvent, ProjectionStats, Status } from "../outbox/OutboxReport.ts"
+import { OutboxEvent, Status } from "../outbox/OutboxReport.ts"
 import { Projection } from "../outbox/Projection.ts"
+import { PauseReason, ProjectionControlled, ProjectionStatus } from "../outbox/ProjectionStatus.ts"
 import { SearchHit } from "../search/SearchIndex.ts"
 import { queryMax } from "../search/SearchQuery.ts"
 import { BadRequest, NotFound, Unavailable } from "./Problems.ts"
@@ -56,7 +57,7 @@ const Instant = Schema.String.check(
 
 export const OutboxApi = HttpApiGroup.make("outbox").add(
   HttpApiEndpoint.get("stats", "/stats", {
-    success: Schema.Struct({ projections: Schema.Array(ProjectionStats) }),
+    success: Schema.Struct({ projections: Schema.Array(ProjectionStatus) }),
     error: Unavailable
   }),
   HttpApiEndpoint.get("events", "/events", {
@@ -90,6 +91,18 @@ export const OutboxApi = HttpApiGroup.make("outbox").add(
       before: Schema.optionalKey(Instant)
     }),
     success: Replayed,
+    error: [BadRequest, Unavailable]
+  }),
+  HttpApiEndpoint.post("pause", "/:projection/pause", {
+    params: { projection: Projection },
+    // Without a body as well: a reason is a courtesy.
+    payload: [Schema.Struct({ reason: Schema.optionalKey(PauseReason) }), Schema.Null],
+    success: ProjectionControlled,
+    error: [BadRequest, Unavailable]
+  }),
+  HttpApiEndpoint.post("resume", "/:projection/resume", {
+    params: { projection: Projection },
+    success: ProjectionControlled,
     error: [BadRequest, Unavailable]
   })
 ).prefix("/api/v1/outbox")

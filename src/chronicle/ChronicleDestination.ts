@@ -33,7 +33,8 @@ export const layer = Layer.effect(
           ? { _tag: "Failed", failure: storeFailed }
           : { _tag: result.success[at] === true ? "Written" : "Superseded" }
       const outcomes = new Map(rows.map((row, at) => [row.id, outcomeOf(at)]))
-      return { calls: [call], outcomes } satisfies Delivered
+      const refused = Result.isFailure(result) ? storeFailed : undefined
+      return { calls: [call], outcomes, refused } satisfies Delivered
     })
 
     return Destination.of({ deliver })

@@ -84,7 +84,9 @@ export const outcomeOf = ({ held, settlement }: RowFacts) =>
     ? "retry_scheduled"
     : settlement._tag === "Dead"
     ? "dead_lettered"
-    : "released"
+    : settlement.why === null
+    ? "released"
+    : "retry_scheduled"
 
 const errorOf = (row: RowFacts): { readonly type: string; readonly detail: string } | undefined =>
   !row.held
@@ -92,6 +94,11 @@ const errorOf = (row: RowFacts): { readonly type: string; readonly detail: strin
     : row.outcome._tag === "Failed"
     ? { type: row.outcome.failure.errorType, detail: row.outcome.failure.detail }
     : undefined
+
+const retryReason = ({ held, settlement }: RowFacts) => {
+  const why = settlement._tag === "Retry" ? settlement : settlement._tag === "Release" ? settlement.why : null
+  return held && why !== null ? { retry_reason: reasonOf(why.errorType) } : {}
+}
 
 const processAttributes = (facts: BatchFacts, row: RowFacts) => {
   const error = errorOf(row)
@@ -112,7 +119,7 @@ const processAttributes = (facts: BatchFacts, row: RowFacts) => {
     ...(delivery.requestId === null ? {} : { request_id: delivery.requestId, x_request_id: delivery.requestId }),
     ...(delivery.libraryId === null ? {} : { library_id: delivery.libraryId }),
     ...(error === undefined ? {} : { "error.type": error.type }),
-    ...(row.settlement._tag === "Retry" && row.held ? { retry_reason: reasonOf(row.settlement.errorType) } : {}),
+    ...retryReason(row),
     "messaging.system": "postgresql",
     "messaging.operation.type": "process",
     "messaging.destination.name": `outbox.${facts.batch.projection}`,
@@ -239,8 +246,9 @@ export const tellLost = Effect.fnUntraced(function*(
       }
     }
     tell(tracer, parent, { ...spec, name: "outbox.attempt_lost", error: "the worker never settled it" })
-    if (attempt.dead) {
-      tell(tracer, parent, { ...spec, name: "outbox.dead_letter", from: spec.to, error: "out of attempts" })
+    if (attempt.fate === "lease_expired" || attempt.fate === "crash_loop") {
+      const error = attempt.fate === "crash_loop" ? "its workers died over it" : "out of attempts"
+      tell(tracer, parent, { ...spec, name: "outbox.dead_letter", from: spec.to, error })
     }
   }
 })

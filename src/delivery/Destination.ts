@@ -2,12 +2,15 @@
 import { Context, type Effect } from "effect"
 import type { Delivery } from "../outbox/Leases.ts"
 import type { EngineCall } from "./EngineCall.ts"
+import type { Failure } from "./Failure.ts"
 import type { Outcome } from "./Settlement.ts"
 
 export interface Delivered {
   /** By row id; every row of the batch has one. */
   readonly outcomes: ReadonlyMap<number, Outcome>
   readonly calls: ReadonlyArray<EngineCall>
+  /** The far side refused or missed a request as a whole, which says nothing about the rows in it. */
+  readonly refused?: Failure | undefined
 }
 
 export class Destination extends Context.Service<Destination, {

@@ -1,5 +1,6 @@
 /** One conversation with the far side, as every row of the batch shows it in its own trace. */
 import { Clock, Effect, type Result } from "effect"
+import { Fence } from "./Fence.ts"
 
 export interface EngineCall {
   /** `es.bulk`, `search.upsert`, `chronicle.append`, … */
@@ -10,13 +11,17 @@ export interface EngineCall {
   readonly attributes: Readonly<Record<string, string | number>>
 }
 
-/** Runs `effect` as the batch's own CLIENT span and notes its times for the spans of the rows, however it ends. */
+/**
+ * Runs `effect` as the batch's own CLIENT span and notes its times for the spans of the rows, however it ends. It does
+ * not begin once the lease is in doubt.
+ */
 export const timed = <A, E, R>(
   name: string,
   attributes: EngineCall["attributes"],
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<{ readonly result: Result.Result<A, E>; readonly call: EngineCall }, never, R> =>
   Effect.gen(function*() {
+    yield* (yield* Fence).check
     const startedAt = yield* Clock.currentTimeNanos
     const result = yield* Effect.result(Effect.withSpan(effect, name, { kind: "client", attributes }))
     const endedAt = yield* Clock.currentTimeNanos

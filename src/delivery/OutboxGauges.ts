@@ -1,11 +1,15 @@
-/** Keeps the gauges of the backlog up to date, for as long as its layer lives. */
+/** Keeps the gauges of the backlog, and of what holds back vacuum, up to date for as long as its layer lives. */
 import { Effect, Layer, Metric } from "effect"
 import { OutboxReport } from "../outbox/OutboxReport.ts"
 import { subscribed } from "../outbox/Projection.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import * as VacuumWatch from "./VacuumWatch.ts"
 
 /** As often as scrapers usually come; a look at a large backlog costs some milliseconds. */
 const every = "15 seconds"
+
+/** Seconds: three times what a transaction of ours may take, so whoever it is, something has gone wrong. */
+const warnAfter = 60
 
 /** One look. Tests call this. */
 export const sample = Effect.gen(function*() {
@@ -17,12 +21,19 @@ export const sample = Effect.gen(function*() {
   }
 })
 
+const orLogged = (message: string) => <A, E, R>(look: Effect.Effect<A, E, R>) =>
+  Effect.catchCause(look, (cause) => Effect.logWarning(message, cause))
+
 export const layer = Layer.effectDiscard(
-  sample.pipe(
-    Effect.catchCause((cause) => Effect.logWarning("the backlog could not be counted", cause)),
-    Effect.andThen(Effect.sleep(every)),
-    Effect.forever,
-    Effect.withTracerEnabled(false),
-    Effect.forkScoped
-  )
+  Effect.gen(function*() {
+    const watch = yield* VacuumWatch.make(warnAfter)
+    yield* sample.pipe(
+      orLogged("the backlog could not be counted"),
+      Effect.andThen(orLogged("nobody could see what holds back vacuum")(watch.sample)),
+      Effect.andThen(Effect.sleep(every)),
+      Effect.forever,
+      Effect.withTracerEnabled(false),
+      Effect.forkScoped
+    )
+  })
 )

@@ -18,14 +18,16 @@ export interface Policy {
 }
 
 /**
- * Total and without IO. A poison row is buried at once; a wrong configuration never buries, since every row would go
- * the same way; anything else is tried again until its attempts run out. `jitter` lies in [0, 1].
+ * Total and without IO. A poison row is buried at once; anything else is tried again until its attempts run out. A
+ * failure that is not the row's own (`counts` is false) takes none of its attempts, so it never buries. `jitter` lies
+ * in [0, 1].
  */
 export const decide = (
   row: { readonly id: number; readonly attempt: number },
   outcome: Outcome,
   policy: Policy,
-  jitter: number
+  jitter: number,
+  counts = true
 ): Settlement => {
   switch (outcome._tag) {
     case "Written":
@@ -33,13 +35,36 @@ export const decide = (
     case "Superseded":
       return { _tag: "Done", id: row.id, outcome: "superseded" }
     case "Interrupted":
-      return { _tag: "Release", id: row.id }
+      return { _tag: "Release", id: row.id, delayMs: 0, why: null }
     case "Failed": {
       const { class: failureClass, detail, errorType, retryAfterMs } = outcome.failure
-      const spent = row.attempt >= policy.attemptsMax && failureClass !== "configuration"
-      if (failureClass === "poison" || spent) return { _tag: "Dead", id: row.id, errorType, detail }
+      const own = counts && failureClass !== "configuration"
+      if (failureClass === "poison" || (own && row.attempt >= policy.attemptsMax)) {
+        return { _tag: "Dead", id: row.id, errorType, detail }
+      }
       const wait = delayMs(policy.backoff, row.attempt, jitter, retryAfterMs)
-      return { _tag: "Retry", id: row.id, delayMs: wait, errorType, detail }
+      return own
+        ? { _tag: "Retry", id: row.id, delayMs: wait, errorType, detail }
+        : { _tag: "Release", id: row.id, delayMs: wait, why: { errorType, detail } }
     }
   }
+}
+
+/**
+ * In an ordered projection the rows of one entity come back in their order: none before the one ahead of it in the
+ * batch.
+ */
+export const inOrder = <
+  Row extends { readonly delivery: { readonly entityId: string }; readonly settlement: Settlement }
+>(
+  rows: ReadonlyArray<Row>
+): ReadonlyArray<Row> => {
+  const waits = new Map<string, number>()
+  return rows.map((row) => {
+    const { delivery: { entityId }, settlement } = row
+    if (settlement._tag !== "Retry" && settlement._tag !== "Release") return row
+    const delayMs = Math.max(settlement.delayMs, waits.get(entityId) ?? 0)
+    waits.set(entityId, delayMs)
+    return delayMs === settlement.delayMs ? row : { ...row, settlement: { ...settlement, delayMs } }
+  })
 }

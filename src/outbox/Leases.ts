@@ -1,8 +1,10 @@
 /**
  * The changes that are committed but not yet told to everyone: the working side.
  *
- * A row is `pending`, `processing` under a lease, `done` or `dead`. Every claim has a token of its own; only who holds
- * the token, before the lease ends by the database's clock, can settle the row.
+ * A row is `pending`, `processing` under a lease, `done` or `dead`. The rows of one entity share a **lane**, one of
+ * thirty-two per outbox, and a lane is leased as a whole, to one claim at a time: so the rows of an entity are never
+ * handled twice at once nor out of order, and a claim costs a write per lane instead of one per row. Every claim has a
+ * token of its own; only who holds the token, before the lease ends by the database's clock, can settle its rows.
  */
 import { Context, type Duration, type Effect } from "effect"
 import type { FieldChange, Operation } from "../domain/Change.ts"
@@ -21,7 +23,7 @@ export interface Delivery {
   readonly entityId: EntityId
   readonly version: number
   readonly op: Operation
-  /** 1 for the first; counted at the claim. */
+  /** 1 for the first; counted once it ends, unless the row was given back untried. */
   readonly attempt: number
   /** Since when it waits for this attempt: its commit, or the end of the attempt before. */
   readonly waitingSince: DatabaseMicros
@@ -45,6 +47,12 @@ export interface Batch {
   readonly deliveries: ReadonlyArray<Delivery>
 }
 
+/**
+ * How often a worker may die over a row: from `aloneAt` on it is tried in a batch of its own, so that no other row is
+ * lost with it; at `deadAt` it is buried as `crash_loop`. An attempt that ends in order sets the count back.
+ */
+export const crashes = { aloneAt: 3, deadAt: 5 } as const
+
 /** An attempt whose worker never settled it. */
 export interface LostAttempt {
   readonly id: number
@@ -53,8 +61,8 @@ export interface LostAttempt {
   readonly claimedAt: DatabaseMicros
   readonly lostAt: DatabaseMicros
   readonly trace: TraceContext | null
-  /** It has run out of attempts and is dead now. */
-  readonly dead: boolean
+  /** What becomes of the row: tried again, tried alone, or buried because of its crashes or its attempts. */
+  readonly fate: "retried" | "alone" | "crash_loop" | "lease_expired"
 }
 
 export type Settlement =
@@ -67,27 +75,51 @@ export type Settlement =
     readonly detail: string
   }
   | { readonly _tag: "Dead"; readonly id: number; readonly errorType: string; readonly detail: string }
-  | { readonly _tag: "Release"; readonly id: number }
+  /** Given back without counting the attempt: the worker stops, or what failed had nothing to do with the row. */
+  | {
+    readonly _tag: "Release"
+    readonly id: number
+    readonly delayMs: number
+    readonly why: { readonly errorType: string; readonly detail: string } | null
+  }
+
+export interface ClaimOptions {
+  readonly worker: string
+  readonly limit: number
+  readonly leaseFor: Duration.Duration
+}
 
 export class Leases extends Context.Service<Leases, {
-  /** Up to `limit` rows that are due, oldest first, in one committed statement. Two claims never share a row. */
-  readonly claim: (
+  /**
+   * Up to `limit` rows that are due, in one committed statement: of each free lane the rows that waited out their
+   * delay, then the others by age, the lane first whose turn was longest ago. Two claims never share a lane. A paused
+   * projection answers none. In an ordered projection a row stays behind while an earlier one of its entity waits to be
+   * tried again.
+   */
+  readonly claim: (projection: Projection, options: ClaimOptions) => Effect.Effect<Batch, StoreUnavailable>
+  /** One row that has killed its workers, by itself; no row if there is none. */
+  readonly claimAlone: (
     projection: Projection,
-    options: { readonly worker: string; readonly limit: number; readonly leaseFor: Duration.Duration }
+    options: Omit<ClaimOptions, "limit">
   ) => Effect.Effect<Batch, StoreUnavailable>
-  /** Lengthens what is still held; answers the ids that are. */
-  readonly extend: (
-    batch: Batch,
-    leaseFor: Duration.Duration
-  ) => Effect.Effect<ReadonlySet<number>, StoreUnavailable>
-  /** Settles every row by its own outcome; answers the ids that this batch still held. The others are not touched. */
+  /** Whether there is one. */
+  readonly hasAlone: (projection: Projection) => Effect.Effect<boolean, StoreUnavailable>
+  /**
+   * Settles each row by its own outcome; answers the ids that this batch still held. The others are not touched. A lane
+   * is free again once all its rows are settled.
+   */
   readonly settle: (
     batch: Batch,
     settlements: ReadonlyArray<Settlement>
   ) => Effect.Effect<ReadonlySet<number>, StoreUnavailable>
-  /** Frees up to `limit` rows whose lease has ended, and records the attempts that were lost with them. */
+  /**
+   * Frees the rows of the claim whose lease ended longest ago, and records the attempts that were lost with it; none
+   * when no lease has ended.
+   */
   readonly reclaim: (
     projection: Projection,
-    options: { readonly limit: number; readonly attemptsMax: number }
+    options: { readonly attemptsMax: number }
   ) => Effect.Effect<ReadonlyArray<LostAttempt>, StoreUnavailable>
+  /** Finds rows that were committed long after later ones were claimed; a claim itself looks only a little way back. */
+  readonly sweep: (projection: Projection) => Effect.Effect<void, StoreUnavailable>
 }>()("wordloom/outbox/Leases") {}

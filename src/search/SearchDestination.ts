@@ -53,7 +53,8 @@ export const layer = Layer.effect(
 
     const allFailed = (deliveries: ReadonlyArray<Delivery>, failure: Failure): Delivered => ({
       outcomes: new Map(deliveries.map(({ id }) => [id, { _tag: "Failed", failure }])),
-      calls: []
+      calls: [],
+      refused: failure
     })
 
     return Destination.of({
@@ -61,14 +62,14 @@ export const layer = Layer.effect(
         function*(deliveries) {
           const wanted = newest(deliveries)
           const writes = yield* writesFor(wanted)
-          const { calls, results } = yield* index.write(writes)
+          const { calls, refused, results } = yield* index.write(writes)
           const byEntity = new Map(writes.map((write, at) => [write.id, results[at]!]))
           // Of several rows of one entity only the newest was written; it leaves the others nothing to do.
           const outcomeOf = (row: Delivery): Outcome => {
             const result = byEntity.get(row.entityId)!
             return result._tag === "Written" && wanted.get(row.entityId) !== row ? { _tag: "Superseded" } : result
           }
-          return { calls, outcomes: new Map(deliveries.map((row) => [row.id, outcomeOf(row)])) }
+          return { calls, refused, outcomes: new Map(deliveries.map((row) => [row.id, outcomeOf(row)])) }
         },
         (effect, deliveries) =>
           Effect.catchTag(effect, "StoreUnavailable", () => Effect.succeed(allFailed(deliveries, storeFailed)))

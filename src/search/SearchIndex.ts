@@ -49,6 +49,8 @@ export interface Written {
   /** One per write, in their order. */
   readonly results: ReadonlyArray<WriteResult>
   readonly calls: ReadonlyArray<EngineCall>
+  /** The engine refused or missed a request as a whole, which says nothing about the writes in it. */
+  readonly refused?: Failure | undefined
 }
 
 export class SearchIndex extends Context.Service<SearchIndex, {

@@ -20,6 +20,10 @@ export const httpResponseSize = histogram("http_response_size_bytes", "Bytes of 
 
 export const dbQueries = counter("db_queries_total", "Statements, by operation and table")
 export const dbQueryDuration = histogram("db_query_duration_seconds", "Seconds per statement", latency)
+export const oldestTransactionAge = Metric.gauge("db_oldest_transaction_age_seconds", {
+  description:
+    "Age of the transaction that holds back vacuum, 0 when there is none or no time of it; sampled every 15 s"
+})
 
 export const enqueued = counter("outbox_enqueued_total", "Rows left in an outbox, by projection")
 export const processed = counter("outbox_processed_total", "Attempts settled, by projection and result (ok, failed)")
@@ -29,6 +33,9 @@ export const reclaims = counter("outbox_reclaims_total", "Rows freed from a work
 export const guardMisses = counter("outbox_ack_guard_misses_total", "Settlements that came after the lease was lost")
 export const idlePolls = counter("outbox_idle_polls_total", "Claims that found nothing")
 export const inFlight = Metric.gauge("outbox_in_flight", { description: "Rows this worker holds now" })
+export const breakerOpen = Metric.gauge("outbox_breaker_open", {
+  description: "1 while nothing is claimed because the far side refuses everything"
+})
 export const batchSizes = histogram("outbox_batch_size", "Rows per claim", [1, 5, 10, 25, 50, 100, 250, 500, 1000])
 export const lag = histogram("outbox_lag_seconds", "Seconds from commit to settlement", waiting)
 export const wait = histogram("outbox_wait_seconds", "Seconds from due to claimed", waiting)

@@ -26,8 +26,8 @@ describe("wordloom outbox", () => {
       const { env } = yield* withRows
       const table = yield* wordloom(["outbox", "stats"], env)
       assert.strictEqual(table.code, 0)
-      assert.match(table.out, /^PROJECTION +PENDING +PROCESSING +DONE +DEAD/)
-      assert.match(table.out, /^search +2 +0 +1 +1 /m)
+      assert.match(table.out, /^PROJECTION +PENDING +PROCESSING +DONE +DEAD .* STATE$/m)
+      assert.match(table.out, /^search +2 +0 +1 +1 .* running$/m)
       const { out } = yield* wordloom(["outbox", "stats", "--json"], env)
       const [search] = JSON.parse(out).projections
       assert.include(search, { projection: "search", pending: 2, done: 1, dead: 1 })
@@ -58,6 +58,56 @@ describe("wordloom outbox", () => {
         out: "",
         err: "no such rows\n"
       })
+    }))
+
+  it.live("pauses a projection and resumes it, as often as it is said", () =>
+    Effect.gen(function*() {
+      const { env } = yield* database
+      const outbox = (...args: ReadonlyArray<string>) => wordloom(["outbox", ...args], env)
+      const paused = yield* outbox("pause", "chronicle", "--reason", "moving the archive")
+      assert.include(paused, { code: 0, err: "" })
+      assert.match(paused.out, /^chronicle is paused since \d{4}-\d\d-\d\dT[\d:.]+Z: moving the archive\n$/)
+      const again = JSON.parse((yield* outbox("pause", "chronicle", "--reason", "another", "--json")).out)
+      const { paused_at: since, ...state } = again
+      assert.deepStrictEqual(state, {
+        projection: "chronicle",
+        paused: true,
+        paused_reason: "moving the archive",
+        breakers: []
+      })
+      assert.match(
+        (yield* outbox("stats")).out,
+        new RegExp(`^chronicle .* paused since ${since}: moving the archive$`, "m")
+      )
+      const all = JSON.parse((yield* outbox("stats", "--json")).out).projections
+      assert.deepStrictEqual(all.map((one: Record<string, unknown>) => one["paused_at"]), [null, since, null])
+      for (let time = 0; time < 2; time++) {
+        assert.include(yield* outbox("resume", "chronicle"), { code: 0, out: "chronicle goes on\n", err: "" })
+      }
+      assert.include(JSON.parse((yield* outbox("resume", "chronicle", "--json")).out), {
+        paused: false,
+        paused_at: null
+      })
+      assert.notInclude((yield* outbox("stats")).out, "paused")
+    }))
+
+  it.live("tells which workers cannot deliver, and why", () =>
+    Effect.gen(function*() {
+      const { env, query } = yield* database
+      assert.strictEqual((yield* wordloom(["migrate"], env)).code, 0)
+      assert.notInclude((yield* wordloom(["outbox", "stats"], env)).out, "BREAKER")
+      yield* query("insert into outbox_workers (id, projections) values ('w1', '{search}'), ('w2', '{search}')")
+      yield* query(`insert into outbox_breakers (projection, worker, state, error_type, error_detail, retry_at) values
+        ('search', 'w1', 'open', 'es_unavailable', E'no node\nanswered', '2099-01-01T00:00:00Z'),
+        ('search', 'w2', 'half_open', 'es_unavailable', 'no node answered', '2099-01-01T00:00:00Z')`)
+      const { out } = yield* wordloom(["outbox", "stats"], env)
+      assert.match(out, /^search .* breaker open$/m)
+      assert.match(out, /^PROJECTION +WORKER +BREAKER +NEXT TRY +ERROR +DETAIL$/m)
+      assert.match(out, /^search +w1 +open +2099-01-01T00:00:00.000Z +es_unavailable +no node answered$/m)
+      assert.match(out, /^search +w2 +half open +2099/m)
+      const { breakers } = JSON.parse((yield* wordloom(["outbox", "stats", "--json"], env)).out).projections[0]
+      assert.deepInclude(breakers[0], { worker: "w1", state: "open", error_type: "es_unavailable" })
+      assert.lengthOf(breakers, 2)
     }))
 
   it.live("makes finished rows due again, all that fit or one of them", () =>

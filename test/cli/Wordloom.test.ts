@@ -9,10 +9,11 @@ describe("wordloom", () => {
   it.live("explains itself, and each command, to who asks", () =>
     Effect.gen(function*() {
       for (
-        const args of [[], ["migrate"], ["config"], ["import"], ["outbox"], ["outbox", "stats"], ["outbox", "list"], [
-          "outbox",
-          "replay"
-        ]]
+        const args of [
+          [],
+          ...["migrate", "config", "import", "outbox"].map((command) => [command]),
+          ...["stats", "list", "replay", "pause", "resume"].map((command) => ["outbox", command])
+        ]
       ) {
         const { code, err, out } = yield* wordloom([...args, "--help"])
         assert.deepStrictEqual([code, err], [0, ""], args.join(" "))
@@ -42,6 +43,11 @@ describe("wordloom", () => {
         [["outbox", "list", "--limit", "101"], /--limit must be a whole number from 1 to 100/],
         [["outbox", "list", "--entity-id", "7"], /--entity-id must be a UUID/],
         [["outbox", "list", "--trace-id", "7"], /--trace-id must be 32/],
+        [["outbox", "pause"], /Missing required argument: projection/],
+        [["outbox", "pause", "nowhere"], /nowhere[^]*search[^]*chronicle[^]*realtime/],
+        [["outbox", "pause", "search", "--reason", "x".repeat(257)], /--reason must be at most 256 characters/],
+        [["outbox", "resume", "nowhere"], /nowhere/],
+        [["outbox", "resume", "search", "--reason", "so"], /Unrecognized flag: --reason/],
         [["outbox", "replay"], /Missing required flag: --projection/],
         [["outbox", "replay", "--projection", "search", "--after", "soon"], /--after must be a time/]
       ]
@@ -56,7 +62,8 @@ describe("wordloom", () => {
 
   it.live("answers with 2 and one line when the database cannot be reached", () =>
     Effect.gen(function*() {
-      for (const args of [["migrate"], ["outbox", "stats"], ["outbox", "list"], ["import", import.meta.filename]]) {
+      const outbox = [["outbox", "stats"], ["outbox", "list"], ["outbox", "pause", "search"]]
+      for (const args of [["migrate"], ...outbox, ["import", import.meta.filename]]) {
         const { code, err, out } = yield* wordloom(args, nowhere)
         assert.deepStrictEqual([code, out], [2, ""], args.join(" "))
         assert.match(err, /^PostgreSQL at 127\.0\.0\.1:1, .*ECONNREFUSED.*\n$/)

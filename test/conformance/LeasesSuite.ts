@@ -1,72 +1,42 @@
-/** What every store promises of claims, leases and settlements: P-01 to P-03 and P-08. */
+/** What every store promises of claims and their leases: P-01 to P-03. */
 import { assert, layer, type Vitest } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
+import type { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import type { Leases, Settlement } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
-import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
+import type { OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
 
-const { changeOf, claim, commit, commitMany, dead, done, extend, idsOf, reclaim, release, retry, settle, superseded } =
+const { changeOf, claim, commit, commitMany, dead, done, eventOf, extend, idsOf, oneClaimed, reclaim, release, retry } =
   Changes
+const { settle, superseded, takenOver } = Changes
 
-type Needs = Leases | Outbox | OutboxReport | Transaction | Backstage
+type Needs = Leases | Heartbeats | Outbox | OutboxReport | Transaction | Backstage
 type It = Vitest.MethodsNonLive<Needs>
 
-const eventOf = (id: number) =>
-  OutboxReport.use((report) =>
-    Effect.map(
-      report.events({ projection: "search" }, 100, undefined),
-      ({ items }) => items.find((event) => event.id === id)!
-    )
-  )
-
-/** Commits one change and claims it. */
-const oneClaimed = Effect.map(Effect.andThen(commit(changeOf()), claim()), (batch) => ({ batch, id: idsOf(batch)[0]! }))
-
-/** Its lease ended, another worker has it now. */
-const takenOver = Effect.gen(function*() {
-  const { batch: old, id } = yield* oneClaimed
-  yield* passTime("31 seconds")
-  yield* reclaim()
-  return { old, id, now: yield* claim({ worker: "w2" }) }
-})
-
 const claims = (it: It) => {
-  it.effect("gives each row to one of many who claim at once", () =>
+  it.effect("claims the oldest of a lane first and no more than the limit", () =>
     Effect.gen(function*() {
-      yield* commitMany(60)
-      const workers = Array.from({ length: 12 }, (_, at) => `w${at}`)
-      const batches = yield* Effect.forEach(workers, (worker) => claim({ worker, limit: 7 }), {
-        concurrency: "unbounded"
-      })
-      const rest = yield* claim()
-      const ids = [...batches, rest].flatMap(idsOf)
-      assert.strictEqual(new Set(ids).size, ids.length)
-      assert.strictEqual(ids.length, 60)
-      assert.strictEqual(new Set(batches.map(({ token }) => token)).size, batches.length)
+      const changes = yield* commitMany(9, 3)
+      const claimed: Array<ReadonlyArray<string>> = []
+      for (let turn = 0; turn < 4; turn++) {
+        const batch = yield* claim({ limit: 4 })
+        claimed.push(batch.deliveries.map(({ entityId }) => entityId))
+        yield* settle(batch, ...idsOf(batch).map(done))
+      }
+      const parts = [changes.slice(0, 4), changes.slice(4, 8), changes.slice(8), []]
+      assert.deepStrictEqual(claimed, parts.map((part) => part.map(({ id }) => id)))
     }).pipe(fresh))
 
-  it.effect("claims the oldest first and no more than the limit", () =>
+  it.effect("gives rows of a lane that waited out their back-off before newer ones", () =>
     Effect.gen(function*() {
-      const changes = yield* commitMany(9)
-      const first = yield* claim({ limit: 4 })
-      const second = yield* claim({ limit: 4 })
-      const claimed = [first, second].map((batch) => batch.deliveries.map(({ entityId }) => entityId))
-      assert.deepStrictEqual(
-        claimed,
-        [changes.slice(0, 4), changes.slice(4, 8)].map((part) => part.map(({ id }) => id))
-      )
-      assert.strictEqual((yield* claim()).deliveries.length, 1)
-      assert.deepStrictEqual((yield* claim()).deliveries, [])
-    }).pipe(fresh))
-
-  it.effect("gives rows that waited out their back-off before newer ones", () =>
-    Effect.gen(function*() {
-      const { batch, id } = yield* oneClaimed
+      yield* commitMany(1, 3)
+      const batch = yield* claim()
+      const [id] = idsOf(batch) as [number]
       yield* settle(batch, retry(id, 10_000))
-      yield* commitMany(3)
+      yield* commitMany(3, 3)
       yield* passTime("11 seconds")
       assert.deepStrictEqual(idsOf(yield* claim({ limit: 1 })), [id])
     }).pipe(fresh))
@@ -147,6 +117,26 @@ const leases = (it: It) => {
       assert.deepStrictEqual(yield* settle(again, done(id)), [id])
     }).pipe(fresh))
 
+  it.effect("refuses each of those who had it before, however often it was taken back", () =>
+    Effect.gen(function*() {
+      const { batch, id } = yield* oneClaimed
+      const had = [batch]
+      for (let times = 0; times < 2; times++) {
+        yield* passTime("31 seconds")
+        yield* reclaim()
+        had.push(yield* claim())
+      }
+      const now = had.pop()!
+      for (const old of had) {
+        for (const settlement of [done(id), retry(id), dead(id), release(id)]) {
+          assert.deepStrictEqual(yield* settle(old, settlement), [], settlement._tag)
+        }
+        assert.strictEqual((yield* extend(old)).size, 0)
+      }
+      assert.deepStrictEqual(yield* settle(now, done(id)), [id])
+      assert.deepStrictEqual((yield* attemptsOf(id)).map(({ attempt }) => attempt), [1, 2, 3])
+    }).pipe(fresh))
+
   it.effect("lengthens only what is still held", () =>
     Effect.gen(function*() {
       yield* commitMany(3)
@@ -178,90 +168,6 @@ const leases = (it: It) => {
     }).pipe(fresh))
 }
 
-const settling = (it: It) => {
-  it.effect("settles every row of a batch by its own outcome", () =>
-    Effect.gen(function*() {
-      yield* commitMany(6)
-      const batch = yield* claim()
-      const [a, b, c, d, e, unsettled] = idsOf(batch) as [number, number, number, number, number, number]
-      const held = yield* settle(batch, done(a), superseded(b), retry(c, 60_000), dead(d), release(e))
-      assert.deepStrictEqual(held, [a, b, c, d, e])
-      const status = (id: number) =>
-        Effect.map(eventOf(id), (event) => [event.status, event.attempts, event.error_type])
-      assert.deepStrictEqual(yield* Effect.forEach([a, b, c, d, e, unsettled], status), [
-        ["done", 1, null],
-        ["done", 1, null],
-        ["pending", 1, "es_429"],
-        ["dead", 1, "es_mapping"],
-        ["pending", 0, null],
-        ["processing", 1, null]
-      ])
-      const records = yield* Effect.forEach([a, b, c, d, e, unsettled], attemptsOf)
-      const outcomes = records.map((record) => record.map(({ outcome }) => outcome))
-      assert.deepStrictEqual(outcomes, [["acked"], ["superseded"], ["retry_scheduled"], ["dead_lettered"], [], []])
-      assert.deepInclude(records[3]![0], { projection: "search", attempt: 1, worker: "w1", error_type: "es_mapping" })
-    }).pipe(fresh))
-
-  it.effect("leaves no owner and no lease on what has ended or waits", () =>
-    Effect.gen(function*() {
-      yield* commitMany(4)
-      const batch = yield* claim()
-      const [a, b, c, d] = idsOf(batch) as [number, number, number, number]
-      yield* settle(batch, done(a), retry(b, 60_000), dead(c), release(d))
-      for (const id of [a, b, c, d]) {
-        const { lease_owner, lease_until, next_attempt_at, processed_at, status } = yield* eventOf(id)
-        assert.isNull(lease_owner)
-        assert.isNull(lease_until)
-        assert.strictEqual(processed_at === null, status === "pending")
-        assert.strictEqual(next_attempt_at === null, status !== "pending")
-      }
-    }).pipe(fresh))
-
-  it.effect("settles nothing twice", () =>
-    Effect.gen(function*() {
-      yield* commitMany(4)
-      const batch = yield* claim()
-      const [a, b, c, d] = idsOf(batch) as [number, number, number, number]
-      const all = [done(a), retry(b), dead(c), release(d)]
-      assert.strictEqual((yield* settle(batch, ...all)).length, 4)
-      for (const settlement of all) assert.deepStrictEqual(yield* settle(batch, settlement), [])
-      assert.deepStrictEqual(yield* settle(batch), [])
-    }).pipe(fresh))
-
-  it.effect("never settles a row of another claim", () =>
-    Effect.gen(function*() {
-      yield* commitMany(2)
-      const [mine, other] = [yield* claim({ limit: 1 }), yield* claim({ limit: 1, worker: "w2" })]
-      const [id] = idsOf(other) as [number]
-      assert.deepStrictEqual(yield* settle(mine, done(id), ...idsOf(mine).map(done)), idsOf(mine))
-      assert.deepInclude(yield* eventOf(id), { status: "processing", lease_owner: "w2" })
-    }).pipe(fresh))
-
-  it.effect("does not give a row out before its back-off has ended", () =>
-    Effect.gen(function*() {
-      const { batch, id } = yield* oneClaimed
-      yield* settle(batch, retry(id, 40_000))
-      yield* passTime("39 seconds")
-      assert.deepStrictEqual(idsOf(yield* claim()), [])
-      yield* passTime("2 seconds")
-      const [again] = (yield* claim()).deliveries
-      assert.deepInclude(again, { id, attempt: 2, reclaimed: false })
-      assert.closeTo(again!.readyAt - again!.waitingSince, 40_000_000, 1_000_000)
-    }).pipe(fresh))
-
-  it.effect("counts every attempt but one that was given back", () =>
-    Effect.gen(function*() {
-      yield* commit(changeOf())
-      const counted: Array<number> = []
-      for (const settlement of [retry, release, release, retry, dead]) {
-        const batch = yield* claim()
-        counted.push(batch.deliveries[0]!.attempt)
-        yield* settle(batch, settlement(idsOf(batch)[0]!))
-      }
-      assert.deepStrictEqual(counted, [1, 2, 2, 2, 3])
-    }).pipe(fresh))
-}
-
 const context = {
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
   tracestate: "vendor=abc,other@tenant=1"
@@ -275,5 +181,5 @@ export const suite = <E>(options: {
 }) =>
   layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
     `Leases (${options.name})`,
-    (it) => [claims, leases, settling].forEach((part) => part(it))
+    (it) => [claims, leases].forEach((part) => part(it))
   )

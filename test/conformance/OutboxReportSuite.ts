@@ -61,9 +61,9 @@ const counting = (it: It) => {
 
   it.effect("tells the age of the oldest that waits, also while it waits to be tried again", () =>
     Effect.gen(function*() {
-      yield* commit(changeOf())
+      yield* commitMany(1, 2)
       yield* passTime("100 seconds")
-      yield* commit(changeOf())
+      yield* commitMany(1, 2)
       assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 100, 5)
       const batch = yield* claim({ limit: 1 })
       assert.closeTo((yield* statsOf("search")).oldest_pending_age_seconds, 0, 5)
@@ -109,9 +109,9 @@ const listing = (it: It) => {
 
   it.effect("finds rows by projection, status, entity and trace, alone and together", () =>
     Effect.gen(function*() {
-      const change = changeOf()
+      const change = changeOf({ id: Changes.idInLane(2) })
       yield* commit(change).pipe(Changes.tracedAs(context))
-      yield* commitMany(2)
+      yield* commitMany(2, 2)
       const batch = yield* claim({ limit: 1 })
       yield* settle(batch, done(idsOf(batch)[0]!))
       const found = (filter: EventFilter) => Effect.map(events(filter), ({ items }) => items.length)

@@ -8,29 +8,12 @@ import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
 
-const { changeOf, claim, commit, dead, done, idsOf, reclaim, retry, settle } = Changes
+const { changeOf, claim, claimAlone, commit, commitMany, dead, done, eventOf, idInLane, idsOf, reclaim, release } =
+  Changes
+const { retry, settle, takenOver } = Changes
 
 type Needs = Leases | Outbox | OutboxReport | Transaction | Backstage
 type It = Vitest.MethodsNonLive<Needs>
-
-const eventOf = (id: number) =>
-  OutboxReport.use((report) =>
-    Effect.map(
-      report.events({ projection: "search" }, 100, undefined),
-      ({ items }) => items.find((event) => event.id === id)!
-    )
-  )
-
-/** Commits one change and claims it. */
-const oneClaimed = Effect.map(Effect.andThen(commit(changeOf()), claim()), (batch) => ({ batch, id: idsOf(batch)[0]! }))
-
-/** Its lease ended, another worker has it now. */
-const takenOver = Effect.gen(function*() {
-  const { batch: old, id } = yield* oneClaimed
-  yield* passTime("31 seconds")
-  yield* reclaim()
-  return { old, id, now: yield* claim({ worker: "w2" }) }
-})
 
 const context = {
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
@@ -38,35 +21,39 @@ const context = {
 }
 
 const reclaiming = (it: It) => {
-  it.effect("tells each lost attempt once, the longest expired first, and no more than the limit", () =>
+  it.effect("tells each lost attempt once, one claim at a time, the longest expired first", () =>
     Effect.gen(function*() {
       const order: Array<number> = []
-      for (const worker of ["w1", "w2", "w3"]) {
-        yield* commit(changeOf()).pipe(Changes.tracedAs(context))
+      for (const [at, worker] of ["w1", "w2", "w3"].entries()) {
+        yield* commit(changeOf({ id: idInLane(at) }), changeOf({ id: idInLane(at + 8) })).pipe(
+          Changes.tracedAs(context)
+        )
         const batch = yield* claim({ worker })
         order.push(...idsOf(batch))
         yield* passTime("1 second")
       }
       yield* passTime("31 seconds")
-      const first = yield* reclaim({ limit: 2 })
-      assert.deepStrictEqual(first.map(({ id }) => id), order.slice(0, 2))
+      const first = yield* reclaim()
+      assert.sameMembers(first.map(({ id }) => id), order.slice(0, 2))
       const [lost] = first
-      assert.deepInclude(lost, { attempt: 1, worker: "w1", dead: false, trace: context })
+      assert.deepInclude(lost, { attempt: 1, worker: "w1", fate: "retried", trace: context })
       assert.isAbove(lost!.lostAt, lost!.claimedAt)
-      const rest = yield* Effect.all([reclaim(), reclaim(), reclaim()], { concurrency: "unbounded" })
-      assert.deepStrictEqual(rest.flat().map(({ id }) => id), order.slice(2))
+      const atOnce = yield* Effect.all([reclaim(), reclaim(), reclaim()], { concurrency: "unbounded" })
+      const rest = [...atOnce, yield* reclaim(), yield* reclaim()].flat()
+      assert.deepStrictEqual(rest.map(({ id }) => id).toSorted((a, b) => a - b), order.slice(2))
+      assert.deepStrictEqual(yield* reclaim(), [])
     }).pipe(fresh))
 
   it.effect("buries what has lost its last attempt, and keeps a record of each that was lost", () =>
     Effect.gen(function*() {
       yield* commit(changeOf())
-      const told: Array<boolean> = []
+      const told: Array<string> = []
       for (const worker of ["w1", "w2"]) {
         yield* claim({ worker })
         yield* passTime("31 seconds")
-        told.push(...(yield* reclaim({ attemptsMax: 2 })).map((lost) => lost.dead))
+        told.push(...(yield* reclaim({ attemptsMax: 2 })).map(({ fate }) => fate))
       }
-      assert.deepStrictEqual(told, [false, true])
+      assert.deepStrictEqual(told, ["retried", "lease_expired"])
       assert.deepStrictEqual(idsOf(yield* claim()), [])
       const [event] = (yield* OutboxReport.use((report) => report.events({ status: "dead" }, 10, undefined))).items
       assert.deepInclude(event, { attempts: 2, error_type: "lease_expired", lease_owner: null, lease_until: null })
@@ -84,6 +71,90 @@ const reclaiming = (it: It) => {
       yield* settle(now, retry(id))
       const next = yield* claim()
       assert.isFalse(next.deliveries[0]!.reclaimed)
+    }).pipe(fresh))
+}
+
+/** Claims it, as it may be claimed, and dies; answers what is said of it. */
+const crash = Effect.fnUntraced(function*(claiming: ReturnType<typeof claim>) {
+  const batch = yield* claiming
+  assert.strictEqual(batch.deliveries.length, 1)
+  yield* passTime("31 seconds")
+  return (yield* reclaim({ attemptsMax: 100 })).map(({ attempt, fate }) => [attempt, fate] as const)[0]
+})
+
+const crashing = (it: It) => {
+  it.effect("tries a row alone after three crashes, and buries it after five", () =>
+    Effect.gen(function*() {
+      yield* commit(changeOf())
+      assert.deepStrictEqual(yield* crash(claim()), [1, "retried"])
+      assert.deepStrictEqual(yield* crash(claim()), [2, "retried"])
+      assert.deepStrictEqual(idsOf(yield* claimAlone()), [])
+      assert.deepStrictEqual(yield* crash(claim()), [3, "alone"])
+      assert.deepStrictEqual(idsOf(yield* claim()), [])
+      assert.deepStrictEqual(yield* crash(claimAlone()), [4, "alone"])
+      assert.deepStrictEqual(yield* crash(claimAlone()), [5, "crash_loop"])
+      assert.deepStrictEqual([...idsOf(yield* claim()), ...idsOf(yield* claimAlone())], [])
+      const [event] = (yield* OutboxReport.use((report) => report.events({ status: "dead" }, 10, undefined))).items
+      assert.deepInclude(event, { attempts: 5, error_type: "crash_loop" })
+      const records = yield* attemptsOf(event!.id)
+      assert.deepStrictEqual(records.map(({ attempt }) => attempt), [1, 2, 3, 4, 5])
+      assert.isTrue(records.every(({ outcome }) => outcome === "lease_lost"))
+    }).pipe(fresh))
+
+  it.effect("begins to count crashes anew after an attempt that ended in order", () =>
+    Effect.gen(function*() {
+      yield* commit(changeOf())
+      for (const attempt of [1, 4]) {
+        assert.deepStrictEqual(yield* crash(claim()), [attempt, "retried"])
+        assert.deepStrictEqual(yield* crash(claim()), [attempt + 1, "retried"])
+        const batch = yield* claim()
+        yield* settle(batch, retry(idsOf(batch)[0]!))
+      }
+      for (const fate of ["retried", "retried", "alone"]) assert.strictEqual((yield* crash(claim()))![1], fate)
+      const alone = yield* claimAlone()
+      assert.deepInclude(alone.deliveries[0], { attempt: 10, reclaimed: true })
+      yield* settle(alone, retry(idsOf(alone)[0]!))
+      assert.deepInclude((yield* claim()).deliveries[0], { attempt: 11, reclaimed: false })
+    }).pipe(fresh))
+
+  it.effect("goes on counting over a row that was given back, and still tries it alone", () =>
+    Effect.gen(function*() {
+      yield* commit(changeOf())
+      for (let times = 0; times < 3; times++) {
+        const batch = yield* claim()
+        yield* settle(batch, release(idsOf(batch)[0]!))
+        yield* crash(claim())
+      }
+      const alone = yield* claimAlone()
+      const [id] = idsOf(alone) as [number]
+      yield* settle(alone, release(id, 10_000))
+      assert.deepStrictEqual([...idsOf(yield* claim()), ...idsOf(yield* claimAlone())], [])
+      yield* passTime("11 seconds")
+      assert.deepStrictEqual(idsOf(yield* claim()), [])
+      const last = yield* claimAlone()
+      assert.deepInclude(last.deliveries[0], { id, attempt: 4 })
+      assert.deepStrictEqual(yield* settle(last, done(id)), [id])
+      assert.deepInclude(yield* eventOf(id), { status: "done", attempts: 4 })
+    }).pipe(fresh))
+
+  it.effect("gives rows that are tried alone out one by one, and the others of their lane as ever", () =>
+    Effect.gen(function*() {
+      yield* commitMany(2, 4)
+      for (let times = 0; times < 3; times++) {
+        yield* claim()
+        yield* passTime("31 seconds")
+        yield* reclaim()
+      }
+      yield* commitMany(2, 4)
+      const others = yield* claim()
+      assert.strictEqual(others.deliveries.length, 2)
+      assert.deepStrictEqual(idsOf(yield* claimAlone()), [], "their lane is taken")
+      yield* settle(others, ...idsOf(others).map(done))
+      const alone = yield* claimAlone()
+      assert.strictEqual(alone.deliveries.length, 1)
+      assert.deepStrictEqual(idsOf(yield* claimAlone()), [])
+      yield* settle(alone, ...idsOf(alone).map(done))
+      assert.strictEqual((yield* claimAlone()).deliveries.length, 1)
     }).pipe(fresh))
 }
 
@@ -129,5 +200,5 @@ export const suite = <E>(options: {
 }) =>
   layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
     `Reclaim (${options.name})`,
-    (it) => [reclaiming, carrying].forEach((part) => part(it))
+    (it) => [reclaiming, crashing, carrying].forEach((part) => part(it))
   )

@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { changeOf, commit, newId, tracedAs } from "../support/Changes.ts"
 import * as Spans from "../support/RecordedSpans.ts"
 import * as ScriptedDestination from "../support/ScriptedDestination.ts"
@@ -17,7 +16,7 @@ const treeOfRow = (...keys: ReadonlyArray<string>) => Effect.flatMap(enqueued, (
 
 /** Takes longer than the lease. */
 const slow = ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), "31 seconds"))
-const unextended = Working.leasesThat(() => ({ extend: () => Effect.fail(new StoreUnavailable({ cause: "away" })) }))
+const unextended = Working.heartbeatsThat(() => () => Working.away)
 
 describe("the trace of a request", () => {
   it.effect("shows the wait, the attempt and its steps below the enqueue span", () =>
@@ -151,7 +150,7 @@ describe("the trace of a request", () => {
         failed: 1,
         result: "failed"
       })
-    }).pipe(working(slow, { leases: unextended })))
+    }).pipe(working(slow, { ports: unextended })))
 
   it.effect("tells the attempt of a worker that died, and what came of its row", () =>
     Effect.gen(function*() {

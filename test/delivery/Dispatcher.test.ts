@@ -1,13 +1,12 @@
 /** What becomes of the rows of one batch, whatever the far side, the store or the telemetry does. */
 import { assert, describe, it } from "@effect/vitest"
-import { type Duration, Effect, Fiber, Layer, Logger, Metric, Tracer } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Logger, Metric, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Chronicle } from "../../src/chronicle/Chronicle.ts"
 import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
-import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
@@ -20,17 +19,25 @@ import * as ScriptedDestination from "../support/ScriptedDestination.ts"
 import * as Working from "../support/Working.ts"
 
 const { always, failed, inTurn, poison, superseded, written } = ScriptedDestination
-const { killedAfterClaim, leasesThat, options, reclaimOnce, request, rows, runOnce, working } = Working
+const { away, heartbeatsThat, killedAfterClaim, leasesThat, options, reclaimOnce, request, rows, runOnce } = Working
+const { statuses, working } = Working
 
-const statuses = Effect.map(rows, (all) => all.map(({ status }) => status))
 const outcomesOf = (id: number) => Effect.map(attemptsOf(id), (all) => all.map(({ outcome }) => outcome))
 const processes = Effect.map(Spans.named("outbox.process"), (spans) => spans.map(Spans.attributesOf))
+
+/** The database does not answer settlements for so long. */
+const settlingAfter = (duration: Duration.Input) =>
+  leasesThat(({ settle }) => ({
+    settle: (...args) =>
+      Effect.flatMap(
+        Clock.currentTimeMillis,
+        (now) => now < Duration.toMillis(Duration.fromInputUnsafe(duration)) ? away : settle(...args)
+      )
+  }))
 
 /** Takes `duration` for its batch. */
 const taking = (duration: Duration.Input) =>
   ScriptedDestination.layer(() => Effect.delay(Effect.succeed(written), duration))
-
-const away = Effect.fail(new StoreUnavailable({ cause: "away" }))
 
 describe("the outcome of each row", () => {
   it.effect("is its own, also when the rest of its batch fares otherwise", () =>
@@ -71,15 +78,21 @@ describe("the outcome of each row", () => {
       assert.deepStrictEqual(yield* statuses, ["dead", "dead"])
     }).pipe(working(ScriptedDestination.layer(() => Effect.succeed(undefined)))))
 
-  it.effect("never is a burial while the far side refuses everything", () =>
+  it.effect("is another try, not counted, while the far side is configured wrongly", () =>
     Effect.gen(function*() {
       yield* request()
       for (let turn = 0; turn < 2 * options.attemptsMax; turn++) {
-        yield* runOnce
-        yield* TestClock.adjust("61 seconds")
+        assert.strictEqual(yield* runOnce, 1)
+        yield* TestClock.adjust("80 seconds")
       }
-      yield* runOnce
-      assert.deepInclude((yield* rows)[0], { status: "pending", attempts: 7 })
+      const [row] = yield* rows
+      assert.deepInclude(row, { status: "pending", attempts: 0, error_type: "es_index_missing" })
+      assert.deepStrictEqual(yield* outcomesOf(row!.id), [])
+      const told = yield* processes
+      assert.deepStrictEqual(told.map(({ attempt }) => attempt), told.map(() => 1))
+      for (const each of told) {
+        assert.deepInclude(each, { result: "failed", outcome: "retry_scheduled", retry_reason: "es_index_missing" })
+      }
     }).pipe(working(always(failed({ class: "configuration", errorType: "es_index_missing" })))))
 
   it.effect("waits as long as the far side asked", () =>
@@ -110,7 +123,7 @@ describe("a batch", () => {
       assert.deepInclude((yield* processes)[0], { result: "ok", ack_rows: 1 })
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* extensions, 12 - 1)
-    }).pipe(working(taking("2 minutes"), { leases: counted })))
+    }).pipe(working(taking("2 minutes"), { ports: counted })))
 
   it.effect("is tried again when its delivery does not end in ten leases", () =>
     Effect.gen(function*() {
@@ -121,24 +134,49 @@ describe("a batch", () => {
       yield* Fiber.join(running)
     }).pipe(working(taking("1 day"))))
 
+  it.effect("is settled again and again while its lease may last", () =>
+    Effect.gen(function*() {
+      yield* request(changeOf(), changeOf())
+      const running = yield* Effect.forkChild(runOnce)
+      yield* TestClock.adjust("19 seconds")
+      assert.deepStrictEqual(yield* statuses, ["processing", "processing"])
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* Fiber.join(running), 2)
+      assert.deepStrictEqual(yield* statuses, ["done", "done"])
+      assert.deepStrictEqual((yield* processes).map(({ outcome }) => outcome), ["acked", "acked"])
+    }).pipe(working(always(written), { ports: settlingAfter("20 seconds") })))
+
   it.effect("that cannot be settled is left to its lease, and delivered again after it", () =>
     Effect.gen(function*() {
       yield* request(changeOf(), changeOf())
-      assert.strictEqual(yield* runOnce, 2)
-      assert.deepStrictEqual(yield* statuses, ["processing", "processing"])
+      const running = yield* Effect.forkChild(runOnce)
       yield* TestClock.adjust("31 seconds")
+      assert.strictEqual(yield* Fiber.join(running), 2)
+      assert.deepStrictEqual(yield* statuses, ["processing", "processing"])
+      assert.deepStrictEqual(yield* processes, [])
       assert.strictEqual(yield* reclaimOnce, 2)
       const ids = idsOf(yield* claim())
       assert.strictEqual(ids.length, 2)
       assert.deepStrictEqual(yield* outcomesOf(ids[0]!), ["lease_lost"])
-    }).pipe(working(always(written), { leases: leasesThat(() => ({ settle: () => away })) })))
+    }).pipe(working(always(written), { ports: settlingAfter("1 day") })))
+
+  it.effect("of another worker is freed one claim at a time", () =>
+    Effect.gen(function*() {
+      for (const lane of [1, 2, 3]) {
+        yield* commitMany(lane, lane)
+        yield* claim({ worker: `w-killed-${lane}` })
+      }
+      yield* TestClock.adjust("31 seconds")
+      const freed = [yield* reclaimOnce, yield* reclaimOnce, yield* reclaimOnce, yield* reclaimOnce]
+      assert.deepStrictEqual(freed, [1, 2, 3, 0])
+    }).pipe(working(always(written))))
 
   it.effect("that breaks when it is settled is left to its lease too", () =>
     Effect.gen(function*() {
       yield* request()
       assert.strictEqual(yield* runOnce, 1)
       assert.deepStrictEqual(yield* statuses, ["processing"])
-    }).pipe(working(always(written), { leases: leasesThat(() => ({ settle: () => Effect.die("a bug") })) })))
+    }).pipe(working(always(written), { ports: leasesThat(() => ({ settle: () => Effect.die("a bug") })) })))
 
   it.effect("is given back, its attempts not counted, when its worker must stop", () =>
     Effect.gen(function*() {
@@ -158,9 +196,9 @@ describe("a batch", () => {
 
 let extended = 0
 const extensions = Effect.sync(() => extended)
-const counted = leasesThat((leases) => ({
-  extend: (batch, leaseFor) => Effect.andThen(Effect.sync(() => extended++), leases.extend(batch, leaseFor))
-}))
+const counted = heartbeatsThat(({ extend }) => (batch, leaseFor) =>
+  Effect.andThen(Effect.sync(() => extended++), extend(batch, leaseFor))
+)
 
 describe("several changes of one entity in a batch", () => {
   it.effect("are one write to the index, and each is told of in its own trace", () =>

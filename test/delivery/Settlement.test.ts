@@ -2,8 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { reasonOf } from "../../src/delivery/Failure.ts"
-import { decide, type Outcome } from "../../src/delivery/Settlement.ts"
+import { decide, inOrder, type Outcome } from "../../src/delivery/Settlement.ts"
 import { ceilingMs } from "../../src/domain/Backoff.ts"
+import type { Settlement } from "../../src/outbox/Leases.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -30,12 +31,18 @@ describe("a settlement", () => {
     assert.strictEqual(decide(row, outcome, policy, jitter).id, row.id)
   }, check)
 
-  it.prop("is a burial for poison at once, and for nothing that is only configured wrongly", any, (given) => {
+  it.prop("is a burial for poison at once, and never for what is only configured wrongly", any, (given) => {
     const { failure, jitter, policy, row } = given
     const as = (failureClass: "poison" | "configuration") =>
       decide(row, { _tag: "Failed", failure: { ...failure, class: failureClass } }, policy, jitter)._tag
     assert.strictEqual(as("poison"), "Dead")
-    assert.strictEqual(as("configuration"), "Retry")
+    assert.strictEqual(as("configuration"), "Release")
+  }, check)
+
+  it.prop("takes no attempt, and never is a burial, for a failure that is not the row's own", any, (given) => {
+    const { failure, jitter, policy, row } = given
+    const settlement = decide(row, { _tag: "Failed", failure }, policy, jitter, false)
+    assert.strictEqual(settlement._tag, failure.class === "poison" ? "Dead" : "Release")
   }, check)
 
   it.prop("is a burial for what may pass only once its attempts are spent", any, ({ failure, jitter, policy, row }) => {
@@ -47,8 +54,9 @@ describe("a settlement", () => {
 
   it.prop("says why, and waits within its bounds", any, ({ failure, jitter, policy, row }) => {
     const settlement = decide(row, { _tag: "Failed", failure }, policy, jitter)
-    assert.deepInclude(settlement, { errorType: failure.errorType, detail: failure.detail })
-    if (settlement._tag !== "Retry") return
+    const why = settlement._tag === "Release" ? settlement.why : settlement
+    assert.deepInclude(why, { errorType: failure.errorType, detail: failure.detail })
+    if (settlement._tag !== "Retry" && settlement._tag !== "Release") return
     const floor = failure.retryAfterMs ?? 0
     assert.isAtLeast(settlement.delayMs, floor)
     assert.isAtMost(settlement.delayMs, floor + ceilingMs(policy.backoff, row.attempt))
@@ -58,7 +66,43 @@ describe("a settlement", () => {
     const settled = (outcome: Outcome) => decide(row, outcome, policy, jitter)
     assert.deepStrictEqual(settled({ _tag: "Written" }), { _tag: "Done", id: row.id, outcome: "acked" })
     assert.deepStrictEqual(settled({ _tag: "Superseded" }), { _tag: "Done", id: row.id, outcome: "superseded" })
-    assert.deepStrictEqual(settled({ _tag: "Interrupted" }), { _tag: "Release", id: row.id })
+    assert.deepStrictEqual(settled({ _tag: "Interrupted" }), { _tag: "Release", id: row.id, delayMs: 0, why: null })
+  }, check)
+})
+
+describe("the settlements of an ordered projection", () => {
+  const settlement = Schema.Struct({
+    entity: between(1, 3),
+    tag: Schema.Literals(["Done", "Retry", "Release", "Dead"]),
+    delayMs: between(0, 60_000)
+  })
+  const asRow = ({ delayMs, entity, tag }: typeof settlement.Type, at: number) => {
+    const id = at + 1
+    const [errorType, detail] = ["es_503", "no shards"]
+    const settlements: Readonly<Record<typeof tag, Settlement>> = {
+      Done: { _tag: "Done", id, outcome: "acked" },
+      Retry: { _tag: "Retry", id, delayMs, errorType, detail },
+      Release: { _tag: "Release", id, delayMs, why: null },
+      Dead: { _tag: "Dead", id, errorType, detail }
+    }
+    return { delivery: { entityId: `e-${entity}` }, settlement: settlements[tag] }
+  }
+  const delayOf = ({ settlement }: ReturnType<typeof asRow>) =>
+    settlement._tag === "Retry" || settlement._tag === "Release" ? settlement.delayMs : undefined
+
+  it.prop("let no row come back before an earlier one of its entity, nor sooner than it should", {
+    given: Schema.Array(settlement).check(Schema.isMaxLength(12))
+  }, ({ given }) => {
+    const rows = given.map(asRow)
+    const after = inOrder(rows)
+    for (const entity of new Set(rows.map(({ delivery }) => delivery.entityId))) {
+      const of = (all: typeof after) =>
+        all.filter(({ delivery }) => delivery.entityId === entity).flatMap((row) => delayOf(row) ?? [])
+      const before = of(rows)
+      assert.deepStrictEqual(of(after), before.map((_, at) => Math.max(...before.slice(0, at + 1))))
+    }
+    assert.deepStrictEqual(after.map(({ settlement }) => settlement._tag), given.map(({ tag }) => tag))
+    assert.deepStrictEqual(after.map(({ settlement }) => settlement.id), rows.map(({ settlement }) => settlement.id))
   }, check)
 })
 

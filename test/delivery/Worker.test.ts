@@ -3,50 +3,24 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as WorkerIdentityMemory from "../../layers/memory/WorkerIdentityMemory.ts"
-import type { Destination } from "../../src/delivery/Destination.ts"
-import * as Worker from "../../src/delivery/Worker.ts"
 import { WorkerIdentity } from "../../src/delivery/WorkerIdentity.ts"
-import type { Leases } from "../../src/outbox/Leases.ts"
-import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { WakeUps } from "../../src/outbox/WakeUps.ts"
 import { attemptsOf } from "../support/Backstage.ts"
 import { changeOf, claim } from "../support/Changes.ts"
-import * as MemoryStores from "../support/MemoryStores.ts"
 import * as Spans from "../support/RecordedSpans.ts"
 import * as ScriptedDestination from "../support/ScriptedDestination.ts"
 import * as Working from "../support/Working.ts"
 
-const { always, failed, inTurn, written } = ScriptedDestination
-const { leasesThat, options, parts, request, rows } = Working
-
-const store = Effect.provide(MemoryStores.layer.pipe(Layer.provideMerge(Spans.layer)))
-
-interface Given {
-  readonly destination?: Layer.Layer<Destination>
-  readonly leases?: Layer.Layer<Leases, never, Leases>
-  readonly options?: Partial<Worker.WorkerOptions>
-}
-
-/** Starts a worker; the answer's `stop` does what a SIGTERM would. */
-const start = Effect.fnUntraced(function*(given: Given = {}, name = "w1") {
-  const scope = yield* Scope.make()
-  const worker = Worker.layer({ ...options, ...given.options }).pipe(
-    Layer.provide(parts(given.destination ?? always(written), name)),
-    Layer.provide(given.leases ?? Layer.empty)
-  )
-  yield* Layer.buildWithScope(worker, scope)
-  return { stop: Scope.close(scope, Exit.void) }
-})
-
-const statuses = Effect.map(rows, (all) => all.map(({ status }) => status))
+const { failed, inTurn, written } = ScriptedDestination
+const { away, leasesThat, request, rows, start, statuses, store } = Working
 
 /** Claims, counted. */
 const counting = () => {
   let claims = 0
-  const leases = leasesThat((leases) => ({
+  const ports = leasesThat((leases) => ({
     claim: (...args) => Effect.andThen(Effect.sync(() => claims++), leases.claim(...args))
   }))
-  return { leases, count: Effect.sync(() => claims) }
+  return { ports, count: Effect.sync(() => claims) }
 }
 
 const taking = (duration: Duration.Input) =>
@@ -77,8 +51,8 @@ describe("a worker", () => {
 
   it.effect("makes no span while there is nothing to do, and asks ever less often", () =>
     Effect.gen(function*() {
-      const { count, leases } = counting()
-      const { stop } = yield* start({ leases, options: { concurrency: 1 } })
+      const { count, ports } = counting()
+      const { stop } = yield* start({ ports, options: { concurrency: 1 } })
       yield* TestClock.adjust("10 seconds")
       const busy = yield* count
       yield* TestClock.adjust("60 seconds")
@@ -185,19 +159,19 @@ describe("a worker", () => {
 describe("a worker in trouble", () => {
   for (
     const [what, trouble] of [
-      ["the database is away", Effect.fail(new StoreUnavailable({ cause: "away" }))],
+      ["the database is away", away],
       ["there is a bug", Effect.die("a bug")]
     ] as const
   ) {
     it.effect(`goes on after ${what}`, () =>
       Effect.gen(function*() {
         let until = 3
-        const leases = leasesThat((leases) => ({
+        const ports = leasesThat((leases) => ({
           claim: (...args) => Effect.suspend(() => until-- > 0 ? trouble : leases.claim(...args)),
           reclaim: () => trouble
         }))
         yield* request()
-        const { stop } = yield* start({ leases, options: { concurrency: 1 } })
+        const { stop } = yield* start({ ports, options: { concurrency: 1 } })
         yield* TestClock.adjust("2 seconds")
         assert.deepStrictEqual(yield* statuses, ["pending"])
         yield* TestClock.adjust("5 seconds")
@@ -209,10 +183,10 @@ describe("a worker in trouble", () => {
   it.effect("does not press a database that is away", () =>
     Effect.gen(function*() {
       let asked = 0
-      const leases = leasesThat(() => ({
-        claim: () => Effect.andThen(Effect.sync(() => asked++), Effect.fail(new StoreUnavailable({ cause: "away" })))
+      const ports = leasesThat(() => ({
+        claim: () => Effect.andThen(Effect.sync(() => asked++), away)
       }))
-      const { stop } = yield* start({ leases, options: { concurrency: 1 } })
+      const { stop } = yield* start({ ports, options: { concurrency: 1 } })
       yield* TestClock.adjust("60 seconds")
       assert.isAtMost(asked, 61)
       assert.deepStrictEqual(yield* Spans.all, [])
@@ -279,11 +253,11 @@ describe("a worker that is told to stop", () => {
   it.effect("settles what was delivered just then", () =>
     Effect.gen(function*() {
       const settling = yield* Deferred.make<void>()
-      const leases = leasesThat((leases) => ({
+      const ports = leasesThat((leases) => ({
         settle: (...args) => Effect.andThen(Deferred.await(settling), leases.settle(...args))
       }))
       yield* request()
-      const { stop } = yield* start({ leases })
+      const { stop } = yield* start({ ports })
       yield* TestClock.adjust("1 second")
       const stopping = yield* Effect.forkChild(stop)
       yield* TestClock.adjust("26 seconds")

@@ -72,6 +72,8 @@ describe("errors", () => {
     ["/api/v1/outbox/events", ["GET", "HEAD"], ["POST"]],
     ["/api/v1/outbox/replay", ["POST"], ["GET", "DELETE"]],
     ["/api/v1/outbox/events/search/1/replay", ["POST"], ["GET"]],
+    ["/api/v1/outbox/search/pause", ["POST"], ["GET", "DELETE"]],
+    ["/api/v1/outbox/search/resume", ["POST"], ["GET", "PUT"]],
     ["/health", ["GET", "HEAD"], ["POST", "DELETE"]],
     ["/health/ready", ["GET", "HEAD"], ["POST"]],
     ["/metrics", ["GET", "HEAD"], ["POST"]],

@@ -113,7 +113,8 @@ describe("whatever comes", () => {
         () => ["POST", "/api/v1/libraries", { name: `fuzz ${++named}` }],
         () => ["POST", "/api/v1/blocks", { library_id: ids.library, title: "t", body: "b", tag_ids: [ids.tag] }],
         () => ["PATCH", `/api/v1/tags/${ids.tag}`, { color: "#123456" }],
-        () => ["POST", "/api/v1/outbox/replay", { projection: "search", status: "dead" }]
+        () => ["POST", "/api/v1/outbox/replay", { projection: "search", status: "dead" }],
+        () => ["POST", "/api/v1/outbox/realtime/pause", { reason: "because" }]
       ]
       const requests = Array.from({ length: 1_000 }, (): Request => {
         const [method, path, good] = random.one(places)()

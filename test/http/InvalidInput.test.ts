@@ -219,6 +219,27 @@ describe("invalid input", () => {
       refused("POST", "/api/v1/outbox/replay", { json }, paths))
   }
 
+  const pauses: ReadonlyArray<readonly [path: string, json: unknown, paths: ReadonlyArray<string>]> = [
+    ["search/pause", { reason: "x".repeat(257) }, ["reason"]],
+    ["search/pause", { reason: nul }, ["reason"]],
+    ["search/pause", { reason: half }, ["reason"]],
+    ["search/pause", { reason: 7 }, ["reason"]],
+    ["search/pause", { reason: null }, ["reason"]],
+    ["search/pause", { because: "so" }, ["because"]],
+    ["search/pause", [], ["body"]],
+    ["search/pause", "so", ["body"]],
+    ["nowhere/pause", {}, ["projection"]],
+    ["Search/pause", {}, ["projection"]],
+    ["events/pause", {}, ["projection"]],
+    ["%00/pause", {}, ["projection"]]
+  ]
+  for (const [path, json, paths] of pauses) {
+    it(`refuses ${path} ${JSON.stringify(json).slice(0, 80)}`, () =>
+      refused("POST", `/api/v1/outbox/${path}`, { json }, paths))
+  }
+  it("refuses to resume what is no projection", () =>
+    refused("POST", "/api/v1/outbox/nowhere/resume", {}, ["projection"]))
+
   it("refuses a preference that is too long, and takes one it does not know", async () => {
     const library = { json: { name: (await newLibrary(call))["id"] } }
     await refused("POST", "/api/v1/libraries", { ...library, headers: { prefer: "x".repeat(201) } }, ["prefer"])

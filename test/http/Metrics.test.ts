@@ -130,6 +130,16 @@ describe("metrics", () => {
     }
   })
 
+  it("tells of the oldest transaction, whoever's it is, in one series", async () => {
+    const metrics = await until("a look at it", async () => {
+      const found = await scraped(workerMetrics)
+      return found.has("wordloom_db_oldest_transaction_age_seconds") && found
+    })
+    const { samples } = family(metrics, "db_oldest_transaction_age_seconds", "gauge")
+    assert.deepStrictEqual(samples.map(({ labels }) => labels), [{}])
+    assert.isAtLeast(samples[0]!.value, 0)
+  })
+
   it("has no series more after requests that nobody foresaw", async () => {
     const shapes: ReadonlyArray<() => readonly [method: string, path: string, headers?: Record<string, string>]> = [
       () => ["GET", `/${fresh("path").replaceAll(" ", "/")}`],

@@ -13,7 +13,9 @@ const routes: Readonly<Record<string, ReadonlyArray<string>>> = {
   "/api/v1/outbox/stats": ["get"],
   "/api/v1/outbox/events": ["get"],
   "/api/v1/outbox/events/{projection}/{id}/replay": ["post"],
-  "/api/v1/outbox/replay": ["post"]
+  "/api/v1/outbox/replay": ["post"],
+  "/api/v1/outbox/{projection}/pause": ["post"],
+  "/api/v1/outbox/{projection}/resume": ["post"]
 }
 
 interface Operation {

@@ -82,8 +82,14 @@ describe("outbox", () => {
         "done",
         "dead",
         "oldest_pending_age_seconds",
-        "lag_seconds"
+        "lag_seconds",
+        "paused",
+        "paused_at",
+        "paused_reason",
+        "breakers"
       ])
+      assert.include(one, { paused: false, paused_at: null, paused_reason: null })
+      assert.deepStrictEqual(one.breakers, [])
       assert.hasAllKeys(one.lag_seconds, ["p50", "p95", "p99"])
       const expected = one.projection === "realtime" ? 0 : 1
       assert.isAtLeast(one.done, expected)

@@ -6,9 +6,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Random, Semaphore } from "effect"
 import { SqlClient } from "effect/sql"
-import { type Batch, Leases, type Settlement } from "../../src/outbox/Leases.ts"
+import type { Batch, Settlement } from "../../src/outbox/Leases.ts"
 import { fresh, passTime } from "../support/Backstage.ts"
-import { claim, commitMany, dead, done, extend, idsOf, release, retry, settle } from "../support/Changes.ts"
+import { claim, commitMany, dead, done, extend, idsOf, reclaim, release, retry, settle } from "../support/Changes.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
 const rowsMax = 120
@@ -70,7 +70,7 @@ const expire = (told: Told, { alone, among }: Turns, isWorking: () => boolean) =
   Effect.gen(function*() {
     while (isWorking()) {
       yield* alone(passTime("11 seconds"))
-      const all = among(Leases.use((leases) => leases.reclaim("search", { limit: 10, attemptsMax: 1_000 })))
+      const all = among(reclaim({ attemptsMax: 1_000 }))
       const lost = yield* Effect.all([all, all], { concurrency: "unbounded" })
       add(told.lost, lost.flat().map(({ id }) => id))
     }

@@ -1,11 +1,17 @@
 /** The outbox in PostgreSQL keeps its promises. */
+import * as LanesSuite from "../conformance/LanesSuite.ts"
 import * as LeasesSuite from "../conformance/LeasesSuite.ts"
+import * as OrderSuite from "../conformance/OrderSuite.ts"
 import * as OutboxReportSuite from "../conformance/OutboxReportSuite.ts"
 import * as ReclaimSuite from "../conformance/ReclaimSuite.ts"
+import * as SettlingSuite from "../conformance/SettlingSuite.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
 const store = { name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServices: true }
 
 LeasesSuite.suite(store)
+SettlingSuite.suite(store)
+LanesSuite.suite(store)
+OrderSuite.suite(store)
 ReclaimSuite.suite(store)
 OutboxReportSuite.suite(store)

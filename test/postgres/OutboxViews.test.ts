@@ -100,7 +100,7 @@ layer(PostgresStores.layer, { excludeTestServices: true })("what others may read
   it.effect("every status is one of the contract's, and each attempt has its result and its trace", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      yield* commit(changeOf(), changeOf(), changeOf(), changeOf()).pipe(tracedAs(context), requestedAs("r-9"))
+      yield* commitMany(4, 3).pipe(tracedAs(context), requestedAs("r-9"))
       const batch = yield* claim({ limit: 3, worker: "w-trace" })
       const [a, b, c] = idsOf(batch) as [number, number, number]
       yield* settle(batch, done(a), retry(b, 60_000), dead(c))

@@ -67,7 +67,9 @@ describe("without a database", () => {
     () => call("GET", "/api/v1/outbox/stats"),
     () => call("GET", "/api/v1/outbox/events"),
     () => call("POST", "/api/v1/outbox/replay", { json: { projection: "search" } }),
-    () => call("POST", "/api/v1/outbox/events/search/1/replay")
+    () => call("POST", "/api/v1/outbox/events/search/1/replay"),
+    () => call("POST", "/api/v1/outbox/realtime/pause", { json: { reason: "away" } }),
+    () => call("POST", "/api/v1/outbox/realtime/resume")
   ]
 
   /** The same write as before, by its key; and everything is told in the end. */

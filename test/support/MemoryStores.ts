@@ -4,10 +4,12 @@ import { SecureRandom } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import * as ChronicleMemory from "../../layers/memory/ChronicleMemory.ts"
 import * as EntityStoreMemory from "../../layers/memory/EntityStoreMemory.ts"
+import * as HeartbeatsMemory from "../../layers/memory/HeartbeatsMemory.ts"
 import * as IdempotencyMemory from "../../layers/memory/IdempotencyMemory.ts"
 import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
+import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
 import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -32,6 +34,8 @@ const stores = Layer.mergeAll(
   OutboxMemory.layer,
   OutboxReportMemory.layer,
   LeasesMemory.layer,
+  HeartbeatsMemory.layer,
+  ProjectionControlMemory.layer,
   IdempotencyMemory.layer,
   backstage
 )

@@ -4,11 +4,13 @@ import { SecureRandom } from "effect/crypto"
 import { SqlClient } from "effect/sql"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
+import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
@@ -17,15 +19,25 @@ import * as PostgresForTests from "./PostgresForTests.ts"
 
 const hot = ["outbox_search", "outbox_chronicle", "outbox_realtime"]
 const finished = ["outbox_done", "outbox_dead"]
-const others = ["outbox_past_attempts", "chronicle_entries", "idempotency_keys", "blocks", "libraries", "tags"]
+const others = [
+  "outbox_breakers",
+  "outbox_past_attempts",
+  "chronicle_entries",
+  "idempotency_keys",
+  "blocks",
+  "libraries",
+  "tags"
+]
 
 /** The times that a row of each table has. */
 const times: ReadonlyArray<readonly [table: string, columns: ReadonlyArray<string>]> = [
-  ...hot.map((table) =>
-    [table, ["created_at", "updated_at", "due_at", "waiting_since", "lease_until", "claimed_at"]] as const
-  ),
+  ...hot.map((table) => [table, ["created_at", "updated_at", "due_at", "waiting_since"]] as const),
   ...finished.map((table) => [table, ["created_at", "updated_at", "processed_at", "claimed_at"]] as const),
-  ["outbox_past_attempts", ["claimed_at", "ended_at"]]
+  ["outbox_past_attempts", ["claimed_at", "ended_at"]],
+  // What has never been claimed was claimed at minus infinity, and stays there.
+  ["outbox_lanes", ["claimed_at", "lease_until"]],
+  ["outbox_projections", ["paused_at", "swept_at"]],
+  ["outbox_breakers", ["updated_at", "retry_at"]]
 ]
 
 const decodeAttempts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
@@ -41,7 +53,16 @@ const backstage = Layer.effect(
   Backstage,
   Effect.map(SqlClient.SqlClient, (sql) =>
     Backstage.of({
-      clear: Effect.orDie(sql`truncate ${sql.literal([...hot, ...finished, ...others].join(", "))}`),
+      clear: Effect.forEach(
+        [
+          sql`truncate ${sql.literal([...hot, ...finished, ...others].join(", "))}`,
+          sql`update outbox_lanes set token = null, worker = null, lease_until = null, ids = '{}', floor = 0,
+          claimed_at = '-infinity'`,
+          sql`update outbox_projections set paused_at = null, paused_reason = null, swept_at = '-infinity'`
+        ],
+        Effect.orDie,
+        { discard: true }
+      ),
       passTime: (duration) => {
         const passed = sql`${Duration.toMillis(Duration.fromInputUnsafe(duration))} * interval '1 millisecond'`
         const moved = times.map(([table, columns]) => {
@@ -62,6 +83,8 @@ const stores = Layer.mergeAll(
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
   LeasesPostgres.layer,
+  HeartbeatsPostgres.layer,
+  ProjectionControlPostgres.layer,
   backstage
 )
 

@@ -1,39 +1,47 @@
-/** A far side that does what the test says, row by row. */
-import { Clock, Effect, Layer } from "effect"
+/** A far side that does what the test says: row by row, or with the request as a whole. */
+import { Effect, Layer, Result } from "effect"
 import { Destination } from "../../src/delivery/Destination.ts"
+import { timed } from "../../src/delivery/EngineCall.ts"
 import type { Failure } from "../../src/delivery/Failure.ts"
 import type { Outcome } from "../../src/delivery/Settlement.ts"
 import type { Delivery } from "../../src/outbox/Leases.ts"
 
 export const written: Outcome = { _tag: "Written" }
 export const superseded: Outcome = { _tag: "Superseded" }
+
+const busy: Failure = { class: "throttled", errorType: "es_429", detail: "too many requests" }
 export const failed = (failure: Partial<Failure> = {}): Outcome => ({
   _tag: "Failed",
-  failure: { class: "throttled", errorType: "es_429", detail: "too many requests", ...failure }
+  failure: { ...busy, ...failure }
 })
 export const poison = failed({ class: "poison", errorType: "es_mapping", detail: "no such field" })
 
-/** `undefined`: the destination says nothing of that row. */
-type Answer = (row: Delivery) => Effect.Effect<Outcome | undefined>
+/** What the far side says to one request. */
+export interface Said {
+  /** `undefined`: it says nothing of that row. */
+  readonly outcomes: ReadonlyArray<Outcome | undefined>
+  readonly refused?: Failure
+  readonly status?: number
+}
 
-export const layer = (answer: Answer) =>
+type Rows = ReadonlyArray<Delivery>
+
+/** One request for each batch. */
+export const requested = (say: (rows: Rows) => Effect.Effect<Said>) =>
   Layer.succeed(
     Destination,
     Destination.of({
       deliver: Effect.fnUntraced(function*(rows) {
-        const startedAt = yield* Clock.currentTimeNanos
-        const outcomes = yield* Effect.withSpan(Effect.forEach(rows, answer), "far.write", { kind: "client" })
-        const call = {
-          name: "far.write",
-          startedAt,
-          endedAt: yield* Clock.currentTimeNanos,
-          attributes: { status: 200 }
-        }
+        const { call, result } = yield* timed("far.write", {}, say(rows))
+        const { outcomes, refused, status = 200 } = Result.getOrThrow(result)
         const told = rows.flatMap(({ id }, at) => outcomes[at] === undefined ? [] : [[id, outcomes[at]] as const])
-        return { calls: [call], outcomes: new Map(told) }
+        return { calls: [{ ...call, attributes: { status } }], outcomes: new Map(told), refused }
       })
     })
   )
+
+export const layer = (answer: (row: Delivery) => Effect.Effect<Outcome | undefined>) =>
+  requested((rows) => Effect.map(Effect.forEach(rows, answer), (outcomes) => ({ outcomes })))
 
 /** The same for every row. */
 export const always = (outcome: Outcome) => layer(() => Effect.succeed(outcome))
@@ -41,3 +49,11 @@ export const always = (outcome: Outcome) => layer(() => Effect.succeed(outcome))
 /** One outcome per delivery of a row, the last for all further ones. */
 export const inTurn = (...outcomes: ReadonlyArray<Outcome>) =>
   layer(({ attempt }) => Effect.succeed(outcomes[Math.min(attempt, outcomes.length) - 1]!))
+
+export const accepted = (rows: Rows): Said => ({ outcomes: rows.map(() => written) })
+
+/** Everything is refused, whatever the rows are. */
+export const refusal = (rows: Rows, failure: Partial<Failure> = {}): Said => {
+  const refused: Failure = { class: "transient", errorType: "es_503", detail: "no shards", ...failure }
+  return { outcomes: rows.map(() => ({ _tag: "Failed", failure: refused })), refused, status: 503 }
+}

@@ -1,15 +1,21 @@
 /** A worker for tests: its settings, and its parts over stores in memory. */
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Exit, Layer, Scope } from "effect"
 import * as WorkerIdentityMemory from "../../layers/memory/WorkerIdentityMemory.ts"
 import type { Destination } from "../../src/delivery/Destination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
+import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
 import type { Change } from "../../src/domain/Change.ts"
+import { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import { Leases } from "../../src/outbox/Leases.ts"
 import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
+import type { Projection } from "../../src/outbox/Projection.ts"
+import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
+import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { changeOf, claim, commit, requestedAs } from "./Changes.ts"
 import * as MemoryStores from "./MemoryStores.ts"
 import * as RecordedSpans from "./RecordedSpans.ts"
+import * as ScriptedDestination from "./ScriptedDestination.ts"
 
 export const options: Worker.WorkerOptions = {
   projection: "search",
@@ -21,35 +27,73 @@ export const options: Worker.WorkerOptions = {
   drainFor: Duration.seconds(25)
 }
 
-const policy = { attemptsMax: 3, leaseFor: options.leaseFor, backoff: { baseMs: 10_000, capMs: 60_000 } }
-
-/** Whom the worker delivers to, and who it is. */
-export const parts = (destination: Layer.Layer<Destination, never, Stores>, worker = "w1") =>
-  Layer.merge(
-    Dispatcher.layer(policy).pipe(Layer.provide(destination)),
-    Layer.orDie(WorkerIdentityMemory.layer(worker))
-  )
+const backoff = { baseMs: 10_000, capMs: 60_000 }
 
 export type Stores = Layer.Success<typeof MemoryStores.layer>
+type Told = Layer.Layer<Destination, never, Stores>
+/** Replaces some of the stores' ports. */
+type Ports = Layer.Layer<never, never, Stores>
+
+/** Whom the worker delivers to, and who it is. */
+export const parts = (destination: Told, set: Partial<Worker.WorkerOptions> = {}, name = "w1") => {
+  const { attemptsMax, batchSize, concurrency, leaseFor, projection } = { ...options, ...set }
+  return Dispatcher.layer({ attemptsMax, leaseFor, backoff }).pipe(
+    Layer.provide(destination),
+    Layer.provideMerge(Valve.layer(projection, { batch: batchSize, slots: concurrency })),
+    Layer.provideMerge(Layer.orDie(WorkerIdentityMemory.layer(name)))
+  )
+}
 
 /** The worker's view of its leases, when the database does not do as it should. */
 export const leasesThat = (change: (leases: Leases["Service"]) => Partial<Leases["Service"]>) =>
   Layer.effect(Leases, Effect.map(Leases, (leases) => Leases.of({ ...leases, ...change(leases) })))
+export const heartbeatsThat = (extend: (heartbeats: Heartbeats["Service"]) => Heartbeats["Service"]["extend"]) =>
+  Layer.effect(Heartbeats, Effect.map(Heartbeats, (heartbeats) => Heartbeats.of({ extend: extend(heartbeats) })))
+export const controlThat = (change: (control: ProjectionControl["Service"]) => Partial<ProjectionControl["Service"]>) =>
+  Layer.effect(
+    ProjectionControl,
+    Effect.map(ProjectionControl, (control) => ProjectionControl.of({ ...control, ...change(control) }))
+  )
+
+export const away = Effect.fail(new StoreUnavailable({ cause: "away" }))
+
+interface Given {
+  readonly spans?: Layer.Layer<RecordedSpans.RecordedSpans>
+  readonly ports?: Ports
+  readonly options?: Partial<Worker.WorkerOptions>
+}
 
 /** Everything that a batch needs, over a store of its own. */
-export const working = (destination: Layer.Layer<Destination, never, Stores>, given: {
-  readonly spans?: Layer.Layer<RecordedSpans.RecordedSpans>
-  readonly leases?: Layer.Layer<Leases, never, Leases>
-} = {}) =>
+export const working = (destination: Told, given: Given = {}) =>
   Effect.provide(
-    parts(destination).pipe(
-      Layer.provideMerge(given.leases ?? Layer.empty),
+    parts(destination, given.options).pipe(
+      Layer.provideMerge(given.ports ?? Layer.empty),
       Layer.provideMerge(MemoryStores.layer),
       Layer.provideMerge(given.spans ?? RecordedSpans.layer)
     )
   )
 
-export const runOnce = Worker.runOnce(options)
+/** A store, for the workers that a test starts. */
+export const store = Effect.provide(MemoryStores.layer.pipe(Layer.provideMerge(RecordedSpans.layer)))
+
+/** Starts a worker; the answer's `stop` does what a SIGTERM would, `kill` what a SIGKILL would. */
+export const start = Effect.fnUntraced(function*(
+  given: Pick<Given, "options" | "ports"> & { readonly destination?: Told } = {},
+  name = "w1"
+) {
+  const scope = yield* Scope.make()
+  const worker = Worker.layer({ ...options, ...given.options }).pipe(
+    Layer.provide(
+      parts(given.destination ?? ScriptedDestination.always(ScriptedDestination.written), given.options, name)
+    ),
+    Layer.provide(given.ports ?? Layer.empty)
+  )
+  yield* Layer.buildWithScope(worker, scope)
+  return { stop: Scope.close(scope, Exit.void) }
+})
+
+/** How many rows there were. */
+export const runOnce = Effect.map(Worker.runOnce(options), (turn) => turn._tag === "Worked" ? turn.rows : 0)
 export const reclaimOnce = Worker.reclaimOnce(options)
 
 /** As a worker does that is killed between its claim and its settlement. */
@@ -62,8 +106,11 @@ export const request = (...changes: ReadonlyArray<Change>) =>
     Effect.withSpan("POST /api/v1/tags", { kind: "server", root: true })
   )
 
-/** The rows of the search outbox, the oldest first. */
-export const rows = Effect.map(
-  OutboxReport.use((report) => report.events({ projection: "search" }, 1_000, undefined)),
-  ({ items }) => items.toReversed()
-)
+/** The rows of an outbox, the oldest first. */
+export const rowsOf = (projection: Projection) =>
+  Effect.map(
+    OutboxReport.use((report) => report.events({ projection }, 1_000, undefined)),
+    ({ items }) => items.toReversed()
+  )
+export const rows = rowsOf("search")
+export const statuses = Effect.map(rows, (all) => all.map(({ status }) => status))

@@ -1,9 +1,9 @@
-/** `wordloom outbox`: what the HTTP routes answer of the outboxes, for people and for scripts. */
+/** `wordloom outbox`: what the HTTP routes tell of the rows in the outboxes, for people and for scripts. */
 import { DateTime, Effect, Layer, Result, Schema } from "effect"
 import * as OutboxReportPostgres from "../../../layers/postgres/OutboxReportPostgres.ts"
 import { EntityId } from "../../../src/domain/Entity.ts"
 import { limitMax } from "../../../src/domain/Paging.ts"
-import { OutboxEvent, OutboxReport, type ProjectionStats, type Status } from "../../../src/outbox/OutboxReport.ts"
+import { OutboxEvent, OutboxReport, type Status } from "../../../src/outbox/OutboxReport.ts"
 import type { Projection } from "../../../src/outbox/Projection.ts"
 import * as Backend from "./Backend.ts"
 import { failure, wrongUsage } from "./ExitCode.ts"
@@ -13,39 +13,7 @@ const withReport = Effect.provide(OutboxReportPostgres.layer.pipe(Layer.provideM
 
 const number = (value: number) => value.toLocaleString("en")
 
-/** In the unit that a person would say. */
-const seconds = (value: number) =>
-  value < 1
-    ? `${Math.round(value * 1_000)} ms`
-    : value < 120
-    ? `${value.toFixed(1)} s`
-    : value < 7_200
-    ? `${Math.round(value / 60)} min`
-    : `${(value / 3_600).toFixed(1)} h`
-
 const right = "right" as const
-
-const statsColumns: ReadonlyArray<Output.Column<ProjectionStats>> = [
-  { title: "PROJECTION", text: ({ projection }) => projection, color: () => Output.bold },
-  { title: "PENDING", text: ({ pending }) => number(pending), align: right },
-  { title: "PROCESSING", text: ({ processing }) => number(processing), align: right },
-  { title: "DONE", text: ({ done }) => number(done), align: right },
-  {
-    title: "DEAD",
-    text: ({ dead }) => number(dead),
-    align: right,
-    color: ({ dead }) => dead > 0 ? Output.red : Output.dim
-  },
-  { title: "OLDEST", text: (row) => row.pending === 0 ? "-" : seconds(row.oldest_pending_age_seconds), align: right },
-  { title: "LAG P50", text: ({ lag_seconds }) => seconds(lag_seconds.p50), align: right },
-  { title: "P95", text: ({ lag_seconds }) => seconds(lag_seconds.p95), align: right },
-  { title: "P99", text: ({ lag_seconds }) => seconds(lag_seconds.p99), align: right }
-]
-
-export const stats = Effect.fnUntraced(function*({ json }: { readonly json: boolean }) {
-  const projections = yield* Effect.flatMap(OutboxReport, (report) => report.stats)
-  yield* json ? Output.printJson({ projections }) : Output.print(Output.table(statsColumns, projections))
-}, withReport)
 
 const statusColor = { pending: Output.yellow, processing: Output.yellow, done: Output.green, dead: Output.red } as const
 

@@ -1,0 +1,112 @@
+/** The search engine of a simulation: the index in memory behind an HTTP that loses, refuses, splits and hangs. */
+import { Effect, Layer, Result } from "effect"
+import { timed } from "../../src/delivery/EngineCall.ts"
+import type { Failure } from "../../src/delivery/Failure.ts"
+import { Fence } from "../../src/delivery/Fence.ts"
+import type { EntityId } from "../../src/domain/Entity.ts"
+import type { IndexWrite } from "../../src/search/SearchDocument.ts"
+import { SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
+import { poison, throttled } from "./Faults.ts"
+import type { Process } from "./Kernel.ts"
+import { isHeld } from "./Rows.ts"
+import type { World } from "./World.ts"
+
+const failed = (failure: Failure): WriteResult => ({ _tag: "Failed", failure })
+
+export class Engine {
+  /** What the index took last of each entity. */
+  readonly written: Map<EntityId, IndexWrite> = new Map()
+  /** Entities whose delivery kills whoever delivers them. */
+  readonly killers: Set<EntityId> = new Set()
+  private readonly world: World
+  private readonly index: SearchIndex["Service"]
+  private readonly kill: (process: Process) => void
+
+  constructor(world: World, index: SearchIndex["Service"], kill: (process: Process) => void) {
+    this.world = world
+    this.index = index
+    this.kill = kill
+  }
+
+  private put(from: Process, write: IndexWrite): WriteResult {
+    const { kernel, ledger, log } = this.world
+    const versionOf = () => Effect.runSync(Effect.orDie(this.index.versionOf(write.id))) ?? 0
+    const before = versionOf()
+    const result = Effect.runSync(this.index.write([write])).results[0]!
+    const after = versionOf()
+    const name = ledger.nameOf(write.id)
+    if (after < before) log.violated("2 monotonic", `${name} went back from ${before} to ${after}`, name)
+    if (result._tag === "Written") {
+      this.written.set(write.id, write)
+      if (write.document === null) log.happened("tombstone written")
+    }
+    const held = ledger.of(write.id, "search").some((row) => row.hold?.worker === from.name && isHeld(row, kernel.now))
+    if (!held) {
+      log.happened("zombie write reached the index")
+      if (result._tag === "Superseded") log.happened("zombie write superseded")
+    }
+    return result
+  }
+
+  private take(from: Process, write: IndexWrite, throttledShare: number): WriteResult {
+    const { faults, ledger, log } = this.world
+    const result = faults.mayHarm && ledger.poisoned.has(write.id)
+      ? failed(poison)
+      : this.chance.of(throttledShare)
+      ? failed(throttled)
+      : this.put(from, write)
+    const words = result._tag === "Failed" ? result.failure.errorType : result._tag
+    const what = write.document === null ? "tombstone " : ""
+    log.say(from.name, `index ${what}${ledger.nameOf(write.id)}@${write.version} ${words}`)
+    return result
+  }
+
+  private get chance() {
+    return this.chances ??= this.world.chance("engine")
+  }
+  private chances: ReturnType<World["chance"]> | undefined
+
+  private receive(from: Process, writes: ReadonlyArray<IndexWrite>, share: number, throttledShare: number) {
+    const { faults } = this.world
+    const kills = faults.mayHarm && writes.some(({ id }) => this.killers.has(id)) && this.chance.of(0.9)
+    const first = kills && this.chance.of(0.5)
+    if (first) this.kill(from)
+    const count = Math.floor(writes.length * share)
+    const results = first ? [] : writes.slice(0, count).map((write) => this.take(from, write, throttledShare))
+    if (kills && !first) this.kill(from)
+    faults.reach(from, "bulk", "applied")
+    return results
+  }
+
+  private bulk(from: Process, writes: ReadonlyArray<IndexWrite>) {
+    const { faults, log, server } = this.world
+    return Effect.callback<ReadonlyArray<WriteResult>, Failure>((resume) => {
+      const { appliedShare, downMs, refusedAs, throttledShare, upMs } = faults.bulk(from)
+      server.after(upMs, () => {
+        faults.reach(from, "bulk", "sent")
+        const results = this.receive(from, writes, appliedShare, throttledShare)
+        if (refusedAs !== undefined) {
+          log.say(from.name, `bulk of ${writes.length} fails with ${refusedAs.errorType}, ${results.length} written`)
+        }
+        if (downMs === "never") return log.say(from.name, `bulk of ${writes.length} hangs`)
+        const answer = refusedAs === undefined ? Effect.succeed(results) : Effect.fail(refusedAs)
+        server.after(downMs, () => from.post(() => resume(answer)))
+      })
+    })
+  }
+
+  /** As Elasticsearch's own adapter does: fenced, timed, and a refusal of the request is one of every write in it. */
+  layer(from: Process) {
+    const { log } = this.world
+    const write = Effect.fnUntraced({ self: this }, function*(writes: ReadonlyArray<IndexWrite>) {
+      const fence = yield* Fence
+      yield* Effect.onInterrupt(fence.check, () => Effect.sync(() => log.happened("fenced before a write")))
+      const { call, result } = yield* timed("sim.bulk", {}, this.bulk(from, writes))
+      const calls = [call]
+      return Result.isSuccess(result)
+        ? { results: result.success, calls }
+        : { results: writes.map(() => failed(result.failure)), calls, refused: result.failure }
+    })
+    return Layer.succeed(SearchIndex, SearchIndex.of({ ...this.index, write }))
+  }
+}
