@@ -28,8 +28,8 @@ const make = Effect.gen(function*() {
     const wanted = statements.filter(({ settled }) => settled.length > 0)
     const all = Effect.forEach(wanted, ({ query }) => measured("update", "outbox")(query()))
     // Said again after a lost answer, half a settlement would look like a lost lease.
-    const ids = yield* (wanted.length > 1 ? sql.withTransaction(all) : all).pipe(silent, orUnavailable)
-    return new Set(ids.flat().map(({ id }) => Number(id)))
+    const settled = yield* (wanted.length > 1 ? sql.withTransaction(all) : all).pipe(silent, orUnavailable)
+    return new Set(settled.flat().flatMap(({ ids }) => ids ?? []).map(Number))
   })
 
   return Leases.of({

@@ -1,32 +1,18 @@
-/** What people ask about the outboxes, answered from the contract's views; every count has a bound. */
+/** What people ask about the outboxes, answered with bounds; every count has a bound. */
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import { toPage } from "../../src/domain/Paging.ts"
-import { type EventFilter, OutboxEvent, OutboxReport, ProjectionStats } from "../../src/outbox/OutboxReport.ts"
+import { OutboxReport, ProjectionStats } from "../../src/outbox/OutboxReport.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
-import { cursor } from "./Cursor.ts"
-import { events, hotTable, micros, timeOf } from "./OutboxTables.ts"
+import { listEvents } from "./EventList.ts"
+import { hotTable } from "./OutboxTables.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { replayed } from "./Replay.ts"
-import { silent, statement } from "./Statement.ts"
+import { silent } from "./Statement.ts"
 
 /** Counting further than this would make a look at a full outbox a load on it. */
 const countMax = 1_000_000
 const finishedCountMax = 10_000
 const lagSample = 1_000
-
-const Time = Schema.NullOr(Schema.DateTimeUtcFromDate)
-const Row = Schema.Struct({
-  ...OutboxEvent.fields,
-  id: Schema.BigInt,
-  next_attempt_at: Time,
-  lease_until: Time,
-  created_at: Schema.DateTimeUtcFromDate,
-  updated_at: Schema.DateTimeUtcFromDate,
-  processed_at: Time,
-  position: Schema.Int
-})
-const decodeRows = Schema.decodeUnknownSync(Schema.Array(Row))
 
 const StatsRow = Schema.Struct({
   pending: Schema.Number,
@@ -39,8 +25,6 @@ const StatsRow = Schema.Struct({
   p99: Schema.Number
 })
 const decodeStats = Schema.decodeUnknownSync(StatsRow)
-
-const position = cursor(Schema.Struct({ at: Schema.Int, projection: Projection, id: Schema.Int }))
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
@@ -66,7 +50,7 @@ const make = Effect.gen(function*() {
           coalesce(percentile_cont(0.99) within group (order by lag), 0)::float8 as p99
         from (
           select extract(epoch from processed_at - created_at)::float8 as lag from outbox_done
-          where projection = ${projection} order by created_at desc limit ${lagSample}
+          where projection = ${projection} order by id desc limit ${lagSample}
         ) as recent
       ) as lag`)
     const { age, dead, done, p50, p95, p99, pending, processing } = decodeStats(row)
@@ -81,43 +65,9 @@ const make = Effect.gen(function*() {
     })
   })
 
-  const list = Effect.fnUntraced(function*(filter: EventFilter, limit: number, after: string | undefined) {
-    const from = after === undefined ? undefined : position.decode(after)
-    const conditions = [
-      ...(filter.status === undefined ? [] : [sql`status = ${filter.status}`]),
-      ...(filter.entity_id === undefined ? [] : [sql`entity_id = ${filter.entity_id}::uuid`]),
-      ...(filter.trace_id === undefined ? [] : [sql`trace_id = ${filter.trace_id}`])
-    ]
-    const projections = filter.projection === undefined ? Projection.literals : [filter.projection]
-    const parts = projections.map((projection) => {
-      const keyset = from === undefined
-        ? []
-        : [
-          sql`(created_at, ${projection}::text, id) < (${timeOf(sql, from.at)}, ${from.projection}, ${from.id}::bigint)`
-        ]
-      const all = [...conditions, ...keyset]
-      return sql`(select ${projection}::text as projection, *, ${sql.literal(micros("created_at"))} as position
-        from ${sql(events(projection))} where ${all.length === 0 ? sql`true` : sql.and(all)}
-        order by created_at desc, id desc limit ${limit + 1})`
-    })
-    const union = parts.reduce((all, part) => sql`${all} union all ${part}`)
-    const rows = yield* statement(
-      "query",
-      "outbox",
-      sql`
-      select * from (${union}) as found order by created_at desc, projection desc, id desc limit ${limit + 1}`
-    )
-    const page = toPage(
-      decodeRows(rows),
-      limit,
-      (row) => position.encode({ at: row.position, projection: row.projection, id: Number(row.id) })
-    )
-    return { ...page, items: page.items.map(({ position: _position, ...row }) => ({ ...row, id: Number(row.id) })) }
-  })
-
   return OutboxReport.of({
     stats: orUnavailable(Effect.forEach(Projection.literals, stats)),
-    events: (filter, limit, after) => orUnavailable(list(filter, limit, after)),
+    events: (filter, limit, after) => orUnavailable(listEvents(sql, filter, limit, after)),
     replay: (filter) => orUnavailable(replayed(sql, filter))
   })
 })

@@ -1,6 +1,5 @@
 /** Names and fragments that the outbox statements share. */
 import type { SqlClient } from "effect/sql"
-import type { Projection } from "../../src/outbox/Projection.ts"
 
 /** The hot table: the backlog, and nothing else. */
 export const hotTable = { search: "outbox_search", chronicle: "outbox_chronicle", realtime: "outbox_realtime" } as const
@@ -45,5 +44,3 @@ export const micros = (column: string) => `round(date_part('epoch', ${column}) *
 /** And back, as a statement's parameter. */
 export const timeOf = (sql: SqlClient.SqlClient, at: number) =>
   sql`('epoch'::timestamptz + ${at}::float8 * interval '1 microsecond')`
-
-export const events = (projection: Projection) => `${projection}_outbox_events`

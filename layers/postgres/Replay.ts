@@ -18,7 +18,7 @@ const conditionsOf = (sql: SqlClient.SqlClient, filter: ReplayFilter) =>
 
 const step = (sql: SqlClient.SqlClient, filter: ReplayFilter, from: "dead" | "done", startedAt: string) => {
   const table = from === "dead" ? "outbox_dead" : "outbox_done"
-  // Its id is old, and claims look for old ones among those that wait.
+  // Its id is old, and claims look for old ones among those that wait; they come in the order of their ids.
   // A dead row's attempts are recorded already; a done row's last one is told by the row itself and must be kept.
   const kept = from === "dead" ? sql`` : sql`, kept as (
       insert into outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, ended_at, result, outcome,
@@ -32,8 +32,8 @@ const step = (sql: SqlClient.SqlClient, filter: ReplayFilter, from: "dead" | "do
         where ${conditionsOf(sql, filter)} and processed_at < ${startedAt}::timestamptz limit ${stepMax}
       ) returning *
     )${kept}
-    insert into ${sql(hotTable[filter.projection])} (id, state, ${sql.literal(said)}) overriding system value
-    select id, 1, ${sql.literal(said)} from gone returning id`)
+    insert into ${sql(hotTable[filter.projection])} (id, state, due_at, ${sql.literal(said)}) overriding system value
+    select id, 1, ${startedAt}::timestamptz, ${sql.literal(said)} from gone returning id`)
 }
 
 /** Rows that finish again meanwhile are not taken twice: only what was finished when the replay began counts. */

@@ -15,14 +15,25 @@ export type Of<T extends Settlement["_tag"]> = Settlement & { readonly _tag: T }
 const idsOf = (settled: ReadonlyArray<Settlement>) => bigints(settled.map(({ id }) => id))
 
 /** Counting would not do: a row may be named twice, and then another one is not. */
-const isWhole = (batch: Batch, settled: ReadonlyArray<Settlement>) => {
+const isWhole = ({ deliveries }: Batch, settled: ReadonlyArray<Settlement>) => {
+  if (settled.length < deliveries.length) return false
   const ids = new Set(settled.map(({ id }) => id))
-  return batch.deliveries.every(({ id }) => ids.has(id))
+  return deliveries.every(({ id }) => ids.has(id))
+}
+
+/** All of them in one answer: a row for each would take as long to read as the statement takes. */
+export interface Settled {
+  readonly ids: ReadonlyArray<bigint> | null
 }
 
 /** `mine`: the claim's lanes with what is in flight in them; `freed`: the same without what this statement settles. */
-const fenced = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyArray<Settlement>) => {
-  const left = isWhole(batch, settled)
+const fenced = (
+  sql: SqlClient.SqlClient,
+  batch: Batch,
+  settled: ReadonlyArray<Settlement>,
+  whole = isWhole(batch, settled)
+) => {
+  const left = whole
     ? sql`'{}'::bigint[]`
     : sql`array(select unnest(ids) except select unnest(${idsOf(settled)}))`
   return sql`mine as materialized (
@@ -46,23 +57,27 @@ export const done = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyAr
   const outcome = superseded.length === 0
     ? sql`'acked'`
     : sql`case when id = any(${idsOf(superseded)}) then 'superseded' else 'acked' end`
-  const part = isWhole(batch, settled) ? sql`` : sql`and row.id = any(${idsOf(settled)})`
-  return sql<{ readonly id: bigint }>`
-    with ${fenced(sql, batch, settled)}, gone as (
+  const whole = isWhole(batch, settled)
+  const part = whole ? sql`` : sql`and row.id = any(${idsOf(settled)})`
+  return sql<Settled>`
+    with ${fenced(sql, batch, settled, whole)}, gone as (
       delete from ${sql(hotTable[batch.projection])} as row using mine
-      where row.lane = mine.lane and row.id = any(mine.ids) ${part} returning row.*, mine.worker, mine.claimed_at
+      where row.lane = mine.lane and row.id = any(mine.ids) ${part}
+      returning id, attempts, ${sql.literal(said)}, mine.worker, mine.claimed_at
+    ), kept as (
+      insert into ${sql(doneTable[batch.projection])} (projection, id, outcome, claimed_at, attempts, lease_owner,
+        ${sql.literal(said)})
+      select ${batch.projection}, id, ${outcome}, claimed_at, attempts + 1, worker, ${sql.literal(said)} from gone
+      returning id
     )
-    insert into ${sql(doneTable[batch.projection])} (projection, id, outcome, claimed_at, attempts, lease_owner,
-      ${sql.literal(said)})
-    select ${batch.projection}, id, ${outcome}, claimed_at, attempts + 1, worker, ${sql.literal(said)} from gone
-    returning id`
+    select array_agg(id) as ids from kept`
 }
 
 const pastAttempt = `outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, result, outcome,
   error_type, error_detail, traceparent)`
 
 export const retry = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyArray<Of<"Retry">>) =>
-  sql<{ readonly id: bigint }>`
+  sql<Settled>`
     with ${fenced(sql, batch, settled)}, failed as (
       select * from unnest(${idsOf(settled)}, ${floats(settled.map(({ delayMs }) => delayMs))},
         ${texts(settled.map(({ errorType }) => errorType))}, ${texts(settled.map(({ detail }) => detail))})
@@ -75,9 +90,12 @@ export const retry = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyA
       from mine, failed where ${row(sql)}
       returning row.*, mine.worker, mine.claimed_at
     )${behind(sql, batch)}
-    insert into ${sql.literal(pastAttempt)}
-    select ${batch.projection}, id, attempts, worker, claimed_at, 'failed', 'retry_scheduled', error_type, error_detail,
-      traceparent from back returning event_id as id`
+    , noted as (
+      insert into ${sql.literal(pastAttempt)}
+      select ${batch.projection}, id, attempts, worker, claimed_at, 'failed', 'retry_scheduled', error_type,
+        error_detail, traceparent from back
+    )
+    select array_agg(id) as ids from back`
 
 /** One clock for the whole statement: rows of one entity that wait equally long come back in their order. */
 const later = (sql: SqlClient.SqlClient) => sql`(select clock_timestamp()) + failed.delay * interval '1 millisecond'`
@@ -94,7 +112,7 @@ const behind = (sql: SqlClient.SqlClient, batch: Batch) =>
     : sql``
 
 export const dead = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyArray<Of<"Dead">>) =>
-  sql<{ readonly id: bigint }>`
+  sql<Settled>`
     with ${fenced(sql, batch, settled)}, failed as (
       select * from unnest(${idsOf(settled)}, ${texts(settled.map(({ errorType }) => errorType))},
         ${texts(settled.map(({ detail }) => detail))}) as each (id, type, detail)
@@ -105,12 +123,14 @@ export const dead = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyAr
       insert into ${sql.literal(pastAttempt)}
       select ${batch.projection}, id, attempts + 1, worker, claimed_at, 'failed', 'dead_lettered', type, detail,
         traceparent from gone
+    ), buried as (
+      insert into outbox_dead (projection, id, claimed_at, attempts, error_type, error_detail, ${sql.literal(said)})
+      select ${batch.projection}, id, claimed_at, attempts + 1, type, detail, ${sql.literal(said)} from gone
     )
-    insert into outbox_dead (projection, id, claimed_at, attempts, error_type, error_detail, ${sql.literal(said)})
-    select ${batch.projection}, id, claimed_at, attempts + 1, type, detail, ${sql.literal(said)} from gone returning id`
+    select array_agg(id) as ids from gone`
 
 export const release = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyArray<Of<"Release">>) =>
-  sql<{ readonly id: bigint }>`
+  sql<Settled>`
     with ${fenced(sql, batch, settled)}, failed as (
       select * from unnest(${idsOf(settled)}, ${floats(settled.map(({ delayMs }) => delayMs))},
         ${texts(settled.map(({ why }) => why?.errorType ?? null))},
@@ -123,4 +143,4 @@ export const release = (sql: SqlClient.SqlClient, batch: Batch, settled: Readonl
       from mine, failed where ${row(sql)}
       returning row.*
     )${behind(sql, batch)}
-    select id from back`
+    select array_agg(id) as ids from back`

@@ -7,18 +7,18 @@ import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BasicTracerProvider,
-  BatchSpanProcessor,
   ParentBasedSampler,
   type Sampler,
-  type SpanProcessor,
   TraceIdRatioBasedSampler
 } from "@opentelemetry/sdk-trace-base"
 import { Effect, Layer, Tracer } from "effect"
 import { formatTraceparent, parseTraceparent, parseTracestate } from "../../src/domain/TraceContext.ts"
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
+import { SpanBudget } from "../../src/telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
+import * as SpanQueue from "./SpanQueue.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
 
 /** How long a stopping process waits for its last spans. */
@@ -80,34 +80,27 @@ const resourceOf = (settings: SettingValues, serviceName: string) => {
   })
 }
 
-/** A collector that is down must not fail the program that it watches, not even at its end. */
-const harmless = (inner: SpanProcessor): SpanProcessor => ({
-  onStart: (span, context) => inner.onStart(span, context),
-  onEnd: (span) => inner.onEnd(span),
-  forceFlush: () => inner.forceFlush().catch(() => {}),
-  shutdown: () => inner.shutdown().catch(() => {})
-})
-
-const exporting = (settings: SettingValues): SpanProcessor =>
-  harmless(
-    new BatchSpanProcessor(
-      new OTLPTraceExporter({ url: settings.tracesUrl, timeoutMillis: settings.exportTimeoutMs }),
-      {
-        maxQueueSize: settings.spanQueueMax,
-        maxExportBatchSize: Math.min(settings.spanBatchMax, settings.spanQueueMax),
-        scheduledDelayMillis: settings.spanDelayMs,
-        exportTimeoutMillis: settings.exportTimeoutMs
-      }
-    )
+const exporting = (settings: SettingValues): SpanQueue.SpanQueue =>
+  SpanQueue.make(
+    new OTLPTraceExporter({ url: settings.tracesUrl, timeoutMillis: settings.exportTimeoutMs }),
+    settings
   )
 
-const provider = (settings: SettingValues, serviceName: string) =>
+/** Spans of a trace that is not sampled, or that go nowhere, are not worth making after the fact. */
+const budgetOf = (settings: SettingValues, queue: SpanQueue.SpanQueue | undefined): SpanBudget => ({
+  allows: (sampled, spans) => {
+    if (queue === undefined || settings.sampler === "always_off") return false
+    return (sampled || settings.sampler === "always_on") && queue.hasRoom(spans)
+  }
+})
+
+const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue.SpanQueue | undefined) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       new BasicTracerProvider({
         resource: resourceOf(settings, serviceName),
         sampler: samplerOf(settings),
-        spanProcessors: settings.tracing === "export" ? [exporting(settings)] : []
+        spanProcessors: queue === undefined ? [] : [queue]
       })
     ),
     (made) =>
@@ -122,8 +115,12 @@ const tracerOf = (tracer: Otel.Tracer) =>
 
 /** The tracer of one service, for as long as its scope lives; its last spans are flushed when it closes. */
 export const layer = (settings: SettingValues, serviceName: string): Layer.Layer<never> =>
-  Layer.unwrap(Effect.map(provider(settings, serviceName), (made) =>
-    Layer.mergeAll(
+  Layer.unwrap(Effect.gen(function*() {
+    const queue = settings.tracing === "export" ? exporting(settings) : undefined
+    const made = yield* provider(settings, serviceName, queue)
+    return Layer.mergeAll(
       Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer("wordloom"))),
-      Layer.succeed(TraceCarrier, carrier)
-    )))
+      Layer.succeed(TraceCarrier, carrier),
+      Layer.succeed(SpanBudget, budgetOf(settings, queue))
+    )
+  }))

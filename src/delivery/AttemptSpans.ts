@@ -5,36 +5,13 @@
  * with the times that the batch noted, once the outcome is known. A row without a trace costs nothing here.
  */
 import { Context, Effect, Exit, Option, Tracer } from "effect"
-import type { Batch, DatabaseMicros, Delivery, LostAttempt, Settlement } from "../outbox/Leases.ts"
+import { isSampled } from "../domain/TraceContext.ts"
+import type { DatabaseMicros, Delivery, LostAttempt } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
+import { SpanBudget } from "../telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
-import type { EngineCall } from "./EngineCall.ts"
 import { reasonOf } from "./Failure.ts"
-import type { Outcome } from "./Settlement.ts"
-
-/** Nanoseconds since 1970 by this process's clock. */
-type Nanos = bigint
-
-/** What the worker noted while it handled a batch. */
-export interface BatchFacts {
-  readonly batch: Batch
-  /** Process clock minus database clock: PostgreSQL's times are shown on the process's time line. */
-  readonly offset: Nanos
-  readonly claimStartedAt: Nanos
-  readonly claimedAt: Nanos
-  readonly ackStartedAt: Nanos
-  readonly endedAt: Nanos
-  readonly calls: ReadonlyArray<EngineCall>
-  readonly processBatch: Option.Option<Tracer.Span>
-}
-
-export interface RowFacts {
-  readonly delivery: Delivery
-  readonly outcome: Outcome
-  readonly settlement: Settlement
-  /** The settlement found the row still held by this claim. */
-  readonly held: boolean
-}
+import { type BatchFacts, comesBackWith, isQuiet, type Nanos, outcomeOf, type RowFacts } from "./RowFacts.ts"
 
 interface SpanSpec {
   readonly name: string
@@ -74,20 +51,6 @@ const tell = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, spec: SpanSpec): Tr
   return span
 }
 
-/** How the attempt ended, in the contract's words. */
-export const outcomeOf = ({ held, settlement }: RowFacts) =>
-  !held
-    ? "lease_lost"
-    : settlement._tag === "Done"
-    ? settlement.outcome
-    : settlement._tag === "Retry"
-    ? "retry_scheduled"
-    : settlement._tag === "Dead"
-    ? "dead_lettered"
-    : settlement.why === null
-    ? "released"
-    : "retry_scheduled"
-
 const errorOf = (row: RowFacts): { readonly type: string; readonly detail: string } | undefined =>
   !row.held
     ? { type: "lease_lost", detail: "the lease had ended before the settlement" }
@@ -95,9 +58,9 @@ const errorOf = (row: RowFacts): { readonly type: string; readonly detail: strin
     ? { type: row.outcome.failure.errorType, detail: row.outcome.failure.detail }
     : undefined
 
-const retryReason = ({ held, settlement }: RowFacts) => {
-  const why = settlement._tag === "Retry" ? settlement : settlement._tag === "Release" ? settlement.why : null
-  return held && why !== null ? { retry_reason: reasonOf(why.errorType) } : {}
+const retryReason = (row: RowFacts) => {
+  const why = comesBackWith(row)
+  return row.held && why !== undefined ? { retry_reason: reasonOf(why) } : {}
 }
 
 const processAttributes = (facts: BatchFacts, row: RowFacts) => {
@@ -202,6 +165,9 @@ const tellRow = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFact
   return process
 }
 
+/** Wait, process, claim and ack; the far side's calls come on top. */
+const spansAround = 4
+
 /** OpenTelemetry's default; a claim may hold more rows than one span can link to. */
 const linksMax = 128
 
@@ -209,9 +175,12 @@ const linksMax = 128
 export const tellBatch = Effect.fnUntraced(function*(facts: BatchFacts, rows: ReadonlyArray<RowFacts>) {
   const tracer = yield* Tracer.Tracer
   const carrier = yield* TraceCarrier
+  const budget = yield* SpanBudget
   const spans = new Map<number, Tracer.Span>()
   for (const row of rows) {
-    const parent = carrier.extract(row.delivery.trace)
+    const { trace } = row.delivery
+    if (trace === null || (isQuiet(row) && !budget.allows(isSampled(trace), spansAround + facts.calls.length))) continue
+    const parent = carrier.extract(trace)
     if (parent !== undefined) spans.set(row.delivery.id, tellRow(tracer, parent, facts, row))
   }
   if (Option.isSome(facts.processBatch)) {

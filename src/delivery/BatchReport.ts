@@ -3,20 +3,8 @@ import { Effect, Metric, type Tracer } from "effect"
 import type { Projection } from "../outbox/Projection.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { type BatchFacts, outcomeOf, type RowFacts } from "./AttemptSpans.ts"
 import { reasonOf } from "./Failure.ts"
-
-/** The failure that a row comes back with; none when it is done, or was merely given back. */
-const comesBackWith = ({ settlement }: RowFacts): string | undefined =>
-  settlement._tag === "Retry"
-    ? settlement.errorType
-    : settlement._tag === "Release"
-    ? settlement.why?.errorType
-    : undefined
-
-/** Nothing to tell a person of. */
-export const isQuiet = (row: RowFacts): boolean =>
-  row.held && row.settlement._tag !== "Dead" && comesBackWith(row) === undefined
+import { type BatchFacts, comesBackWith, isQuiet, outcomeOf, type RowFacts } from "./RowFacts.ts"
 
 const count = Effect.fnUntraced(function*(projection: Projection, rows: ReadonlyArray<RowFacts>) {
   const tally = new Map<string, { readonly row: RowFacts; by: number }>()

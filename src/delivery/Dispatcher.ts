@@ -3,10 +3,11 @@ import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule 
 import { Heartbeats } from "../outbox/Heartbeats.ts"
 import { type Batch, type Delivery, Leases, type Settlement } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
-import { type BatchFacts, type RowFacts, tellBatch } from "./AttemptSpans.ts"
+import { tellBatch } from "./AttemptSpans.ts"
 import { report } from "./BatchReport.ts"
 import { type Delivered, Destination } from "./Destination.ts"
 import * as Fence from "./Fence.ts"
+import type { BatchFacts, RowFacts } from "./RowFacts.ts"
 import { decide, inOrder, type Outcome, type Policy } from "./Settlement.ts"
 import { type Admission, Valve } from "./Valve.ts"
 
@@ -66,8 +67,10 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             yield* Effect.sleep(Duration.times(policy.leaseFor, 1 / 3))
             const sentAt = yield* Clock.monotonicTimeNanos
             const still = yield* heartbeats.extend(batch, policy.leaseFor).pipe(
-              Effect.catchTag("StoreUnavailable", (error) =>
-                Effect.as(Effect.logWarning("a lease could not be lengthened", error), undefined))
+              // What is written already must not be undone because nobody could say for how long.
+              Effect.catchCause((cause) =>
+                Effect.as(Effect.logWarning("a lease could not be lengthened", cause), undefined)
+              )
             )
             if (still?.size === 0) {
               return sameForAll(batch, { _tag: "Interrupted" })
@@ -86,8 +89,7 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             ),
             Effect.timeoutOrElse({
               duration: deliveryMax(policy.leaseFor),
-              orElse: () =>
-                Effect.succeed(sameForAll(batch, transient("timeout", "the delivery did not end")))
+              orElse: () => Effect.succeed(sameForAll(batch, transient("timeout", "the delivery did not end")))
             }),
             Effect.raceFirst(heartbeat(batch, held))
           )

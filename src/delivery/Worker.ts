@@ -22,6 +22,7 @@ import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { tellLost } from "./AttemptSpans.ts"
+import { DatabaseClock } from "./DatabaseClock.ts"
 import { type ClaimFacts, Dispatcher } from "./Dispatcher.ts"
 import { type Admission, Valve } from "./Valve.ts"
 import { WorkerIdentity } from "./WorkerIdentity.ts"
@@ -43,13 +44,6 @@ const idleFirst = Duration.millis(20)
 const sweepEvery = Duration.seconds(1)
 /** After a claim that failed: long enough not to press a database that is coming up. */
 const failedWait = Duration.seconds(1)
-
-/** Process clock minus database clock, from a claim's own times: right to half of its round trip. */
-const claimTimes = (batch: Batch, startedAt: bigint, endedAt: bigint) => ({
-  startedAt,
-  endedAt,
-  offset: (startedAt + endedAt) / 2n - BigInt(Math.round(batch.claimedAt)) * 1_000n
-})
 
 export type Turn =
   | { readonly _tag: "Worked"; readonly rows: number }
@@ -74,8 +68,11 @@ const claimed = Effect.fnUntraced(function*<E, R>(
   const sentAt = yield* Clock.monotonicTimeNanos
   const batch = yield* claim
   const endedAt = yield* Clock.currentTimeNanos
-  if (batch.deliveries.length > 0) yield* handle(batch, { ...claimTimes(batch, startedAt, endedAt), sentAt, under })
-  return batch.deliveries.length
+  const { length } = batch.deliveries
+  if (length === 0) return 0
+  const offset = (yield* DatabaseClock).offset(startedAt, endedAt, batch.claimedAt)
+  yield* handle(batch, { startedAt, endedAt, offset, sentAt, under })
+  return length
 })
 
 /** Claims one batch, as large as the valve allows, delivers and settles it. Tests call this. */

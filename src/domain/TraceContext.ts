@@ -27,6 +27,10 @@ export const parseTraceparent = (value: string | null | undefined): SpanIds | un
   return { traceId, spanId, flags: Number.parseInt(flags, 16) & flagsKnown }
 }
 
+/** The flag as a row has it, without reading the rest. */
+export const isSampled = ({ traceparent }: TraceContext): boolean =>
+  (Number.parseInt(traceparent.slice(-2), 16) & 1) === 1
+
 /** `undefined` when the ids could not have come from a real span, such as a disabled tracer's `noop`. */
 export const formatTraceparent = (ids: SpanIds): string | undefined => {
   const value = `00-${ids.traceId}-${ids.spanId}-${(ids.flags & flagsKnown).toString(16).padStart(2, "0")}`

@@ -44,4 +44,5 @@ export const oldestPendingAge = Metric.gauge("outbox_oldest_pending_age_seconds"
   description: "Age of the oldest waiting row, sampled every 15 s"
 })
 
+export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
