@@ -76,7 +76,7 @@ export default {
       comment: "src says what, layers say with what.",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(layers|programs|test|infra)/" }
+      to: { path: "^(layers|programs|test|infra|bench)/" }
     },
     {
       name: "src-names-no-vendor",
@@ -121,7 +121,7 @@ export default {
       comment: "A layer does not know who launches it.",
       severity: "error",
       from: { path: "^layers/" },
-      to: { path: "^(programs|test|infra)/" }
+      to: { path: "^(programs|test|infra|bench)/" }
     },
     {
       name: "entries-do-not-know-each-other",
@@ -135,7 +135,7 @@ export default {
       comment: "What runs in production does not need what tests it.",
       severity: "error",
       from: { path: "^programs/" },
-      to: { path: "^(test|infra)/" }
+      to: { path: "^(test|infra|bench)/" }
     },
     {
       name: "infra-stands-alone",

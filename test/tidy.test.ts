@@ -25,7 +25,7 @@ const everything = filesIn(".").filter((path) => !/\.(log|png|ico|gz)$|^\.(git|e
   text: read(path)
 }))
 const here = Path.relative(root, import.meta.filename)
-const scripts = everything.filter(({ path }) => /^(src|layers|programs|infra|test)\/.*\.(ts|js|sh)$/.test(path))
+const scripts = everything.filter(({ path }) => /^(src|layers|programs|infra|test|bench)\/.*\.(ts|js|sh)$/.test(path))
 const product = scripts.filter(({ path }) => !path.startsWith("test/"))
 const modules = scripts.filter(({ path }) => !path.endsWith(".sh"))
 

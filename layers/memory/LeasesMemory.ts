@@ -4,7 +4,7 @@ import { type Batch, type ClaimOptions, Leases, type Settlement } from "../../sr
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { byTurn, type Claim, type Lane, laneOf, without } from "./Lanes.ts"
 import { lost, type Row, settled, toDelivery } from "./OutboxRow.ts"
-import { aloneOf, dueOf, heldBack, isAloneDue, postponed } from "./RowOrder.ts"
+import { aloneOf, dueOf, heldBack, isAloneDue, overtakes, postponed } from "./RowOrder.ts"
 import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
 
 /** One kind of outcome after the other; the delays of an entity's rows are compared within each. */
@@ -73,7 +73,8 @@ const make = Effect.gen(function*() {
       const inLane = Map.groupBy(backlog, ({ change }) => laneOf(change.id))
       const free = contents.lanes.filter((lane) => lane.projection === projection && lane.claim === null)
       const turns = HashMap.has(contents.paused, projection) ? [] : free.toSorted(byTurn)
-      const found = turns.flatMap(({ lane }) => candidatesOf(inLane.get(lane) ?? [], claimedAt)).slice(0, limit)
+      const seen = turns.flatMap(({ lane }) => candidatesOf(inLane.get(lane) ?? [], claimedAt)).slice(0, limit)
+      const found = seen.filter((row) => !overtakes(row, backlog, seen))
       const behind = found.flatMap((row) => heldBack(row, backlog))
       const taken = found.filter(({ id }) => behind.every((row) => row.id !== id))
       const next = putLanes(putRows(contents, behind), projection, (lane) => {

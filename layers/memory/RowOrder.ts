@@ -33,6 +33,10 @@ export const aloneOf = (rows: ReadonlyArray<Row>, now: DatabaseMicros): Readonly
     .toSorted(byDue)
     .slice(0, 1)
 
+/** Whether it would be told while an earlier row of its entity is left out. */
+export const overtakes = (row: Row, backlog: ReadonlyArray<Row>, seen: ReadonlyArray<Row>): boolean =>
+  wasTried(row) && triedOf(row, backlog).some((other) => other.id < row.id && !seen.includes(other))
+
 /** A row that was never tried stays behind those of its entity that are tried again, and waits as long as they do. */
 export const heldBack = (row: Row, backlog: ReadonlyArray<Row>): ReadonlyArray<Row> => {
   const before = isFresh(row) ? triedOf(row, backlog) : []

@@ -58,6 +58,9 @@ const returned = `id, entity_type, entity_id, entity_version, op, attempts, trac
  */
 export const lookBack = 2_000
 
+/** Planned for any value, a comparison is taken to hold for a third of the rows, and then a lane's rows are sorted. */
+const constant = (sql: SqlClient.SqlClient, value: number) => sql.literal(String(value))
+
 /** A statement planned once for any limit would be planned for a tenth of the table. */
 const literal = (sql: SqlClient.SqlClient, limit: number) => sql.literal(String(Math.max(1, Math.trunc(limit))))
 
@@ -69,14 +72,31 @@ const literal = (sql: SqlClient.SqlClient, limit: number) => sql.literal(String(
 const isNext = (sql: SqlClient.SqlClient, projection: Projection, unless: string) =>
   isOrdered[projection]
     ? sql`and not exists (select from ${sql(hotTable[projection])} as before
-        where before.entity_id = due.entity_id and ${sql.literal(`before.${wasTried}`)} and before.id < due.id
+        where before.entity_id = due.entity_id and ${sql.literal(wasTried("before"))} and before.id < due.id
           and ${sql.literal(unless)} offset 0)`
     : sql``
+
+/**
+ * Of those that were seen, the ones that leave no earlier row of their entity behind: one that is its entity's next may
+ * itself hold back a second one, which a third one then would overtake.
+ */
+const together = (sql: SqlClient.SqlClient, projection: Projection) =>
+  sql`, gaps as materialized (
+      select entity_id, (select min(left_out.id) from ${sql(hotTable[projection])} as left_out
+        where left_out.entity_id = each.entity_id and ${sql.literal(wasTried("left_out"))}
+          and left_out.id not in (select id from seen)) as id
+      from (select distinct entity_id from seen where ${sql.literal(wasTried("seen"))}) as each
+    ), found as materialized (
+      select * from seen where not exists (
+        select from gaps where gaps.entity_id = seen.entity_id and gaps.id < seen.id and ${
+    sql.literal(wasTried("seen"))
+  })
+    )`
 
 /** What was never tried and waits for earlier rows of its entity is not claimed, but learns until when it waits. */
 const dueBefore = (sql: SqlClient.SqlClient, projection: Projection, row: "fresh" | "row") =>
   sql`(select max(before.due_at) from ${sql(hotTable[projection])} as before
-    where before.entity_id = ${sql.literal(row)}.entity_id and ${sql.literal(`before.${wasTried}`)})`
+    where before.entity_id = ${sql.literal(row)}.entity_id and ${sql.literal(wasTried("before"))})`
 
 /** Of one free lane: first what waited out its delay, then what was never tried, each the oldest first. */
 const dueIn = (sql: SqlClient.SqlClient, projection: Projection, limit: number) => {
@@ -86,13 +106,15 @@ const dueIn = (sql: SqlClient.SqlClient, projection: Projection, limit: number) 
   return sql`
     (select *, due.ctid as place, null::timestamptz as behind from ${table} as due
       where due.lane = free.lane and ${sql.literal(`due.${isWaiting}`)} and due.due_at <= (select clock_timestamp())
-        and due.format <= ${formatKnown}
+        and due.format <= ${constant(sql, formatKnown)}
         ${isNext(sql, projection, `(before.${isAlone} or before.due_at > due.due_at)`)}
       order by due.due_at, due.id limit ${most})
     union all
     (select *, fresh.ctid as place, ${behind} as behind from ${table} as fresh
-      where fresh.lane = free.lane and fresh.id > free.floor - ${lookBack} and ${sql.literal(`fresh.${isFresh}`)}
-        and fresh.format <= ${formatKnown}
+      where fresh.lane = free.lane and fresh.id > free.floor - ${constant(sql, lookBack)} and ${
+    sql.literal(`fresh.${isFresh}`)
+  }
+        and fresh.format <= ${constant(sql, formatKnown)}
       order by fresh.id limit ${most})`
 }
 
@@ -104,7 +126,9 @@ const somethingDue = (sql: SqlClient.SqlClient, projection: Projection) => {
     sql.literal(`due.${isWaiting}`)
   } and due.due_at <= (select clock_timestamp()))
         or exists (select from ${table} as fresh
-          where fresh.lane = each.lane and fresh.id > each.floor - ${lookBack} and ${sql.literal(`fresh.${isFresh}`)})`
+          where fresh.lane = each.lane and fresh.id > each.floor - ${constant(sql, lookBack)} and ${
+    sql.literal(`fresh.${isFresh}`)
+  })`
 }
 
 const somethingAlone = (sql: SqlClient.SqlClient, projection: Projection) =>
@@ -115,7 +139,7 @@ const aloneIn = (sql: SqlClient.SqlClient, projection: Projection) =>
   sql`
     select *, due.ctid as place, null::timestamptz as behind from ${sql(hotTable[projection])} as due
     where due.lane = free.lane and ${sql.literal(`due.${isAlone}`)} and due.due_at <= (select clock_timestamp())
-      and due.format <= ${formatKnown} ${isNext(sql, projection, "true")}
+      and due.format <= ${constant(sql, formatKnown)} ${isNext(sql, projection, "true")}
     order by due.due_at, due.id limit 1`
 
 /**
@@ -130,7 +154,7 @@ const claiming = (
   { rows, something }: { readonly something: Statement.Fragment; readonly rows: Statement.Fragment }
 ) => {
   const table = sql(hotTable[projection])
-  // By their place: a join would be planned as if a tenth of the table had to be held back. Nobody moves a row of a lane
+  // By their place: a join would be planned as if all of them had to be held back. Nobody moves a row of a lane
   // that is free and locked.
   const heldBack = sql`, held_back as (
       update ${table} as row set ${sql.literal(isWaiting)}, due_at = ${dueBefore(sql, projection, "row")}
@@ -142,13 +166,13 @@ const claiming = (
       where projection = ${projection} and token is null and (${something})
         and not exists (select from outbox_projections where projection = ${projection} and paused_at is not null)
       order by claimed_at, lane for update of each skip locked
-    ), found as materialized (
+    ), ${isOrdered[projection] ? sql`seen` : sql`found`} as materialized (
       select next.* from free
       cross join lateral (select from outbox_lanes as seen
         where seen.projection = ${projection} and seen.lane = free.lane and seen.epoch = free.epoch offset 0) as same
       cross join lateral (${rows}) as next
       limit ${literal(sql, options.limit)}
-    ), mine as materialized (
+    )${isOrdered[projection] ? together(sql, projection) : sql``}, mine as materialized (
       select lane, coalesce(array_agg(id) filter (where behind is null), '{}') as ids,
         coalesce(max(id) filter (where ${sql.literal(isFresh)}), 0) as top
       from found group by lane

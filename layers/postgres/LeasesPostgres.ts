@@ -43,8 +43,11 @@ const make = Effect.gen(function*() {
     }),
     hasAlone: (projection) =>
       Effect.map(
-        run(sql`select from outbox_lanes as each where projection = ${projection} and exists (
-          select from ${sql(hotTable[projection])} as row where row.lane = each.lane and ${sql.literal(isAlone)}
+        run(sql`select from outbox_lanes as each where projection = ${projection} and token is null
+          and not exists (select from outbox_projections where projection = ${projection} and paused_at is not null)
+          and exists (select from ${sql(hotTable[projection])} as row where row.lane = each.lane and ${
+          sql.literal(isAlone)
+        }
             and due_at <= (select clock_timestamp())) limit 1`),
         ({ length }) => length > 0
       ),

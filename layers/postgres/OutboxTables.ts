@@ -18,7 +18,12 @@ export const doneTable = {
 export const isFresh = "state = 0"
 export const isWaiting = "state = 1"
 export const isAlone = "state = 2"
-export const wasTried = "state <> 0"
+
+/**
+ * Exactly what the index by entity says of its rows, and nothing that follows from `isWaiting`: while few rows wait, the
+ * planner would use that index for a lane's due rows as well, and still do so when many wait.
+ */
+export const wasTried = (row: string) => `(${row}.state <> 0) is true`
 
 /** The newest form of an outbox row that this version reads; a row of a newer one waits for a newer worker. */
 export const formatKnown = 1

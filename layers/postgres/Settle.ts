@@ -106,7 +106,7 @@ const behind = (sql: SqlClient.SqlClient, batch: Batch) =>
     ? sql`, behind as (
       update ${sql(hotTable[batch.projection])} as later set due_at = failed.due_at
       from (select entity_id, max(id) as id, max(due_at) as due_at from back group by entity_id) as failed
-      where later.entity_id = failed.entity_id and ${sql.literal(`later.${wasTried}`)} and later.id > failed.id
+      where later.entity_id = failed.entity_id and ${sql.literal(wasTried("later"))} and later.id > failed.id
         and later.due_at < failed.due_at and later.id <> all(array(select id from back))
     )`
     : sql``

@@ -1,13 +1,16 @@
-/** Wake-ups over PostgreSQL's NOTIFY, sent after the commit and never more often than twenty times a second. */
+/** Wake-ups over PostgreSQL's NOTIFY, sent after the commit and ever less often the more there are. */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Context, Deferred, Effect, Layer, Queue, Schedule, Stream } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Queue, Schedule, Stream } from "effect"
 import { WakeUps } from "../../src/outbox/WakeUps.ts"
 import { silent } from "./Statement.ts"
 
 export const channel = "wordloom_outbox"
 
-/** A notification takes a lock that all commits share, so it is neither part of one nor sent for each. */
-const announceAtMostEvery = "50 millis"
+/**
+ * A notification takes a lock that all commits share, so it is neither part of one nor sent for each. While commits are
+ * rare the next hint may follow at once; while they are not, the pause doubles up to a twentieth of a second.
+ */
+const pause = { shortest: Duration.millis(1), longest: Duration.millis(50) }
 
 export class Announcer extends Context.Service<Announcer, {
   /** Returns at once; the hint follows when the transaction has committed. */
@@ -19,14 +22,18 @@ export const layerAnnouncer = Layer.effect(
   Effect.gen(function*() {
     const sql = yield* PgClient.PgClient
     const wanted = yield* Queue.sliding<void>(1)
-    yield* Queue.take(wanted).pipe(
-      Effect.andThen(silent(sql.notify(channel, ""))),
-      // A hint that is not sent costs an idle worker at most its poll interval.
-      Effect.ignore,
-      Effect.andThen(Effect.sleep(announceAtMostEvery)),
-      Effect.forever,
-      Effect.forkScoped
-    )
+    const sending = Effect.gen(function*() {
+      let wait = pause.shortest
+      for (;;) {
+        yield* Queue.take(wanted)
+        // A hint that is not sent costs an idle worker at most its poll interval.
+        yield* Effect.ignore(silent(sql.notify(channel, "")))
+        yield* Effect.sleep(wait)
+        const many = (yield* Queue.size(wanted)) > 0
+        wait = many ? Duration.min(Duration.times(wait, 2), pause.longest) : pause.shortest
+      }
+    })
+    yield* Effect.forkScoped(sending)
     return Announcer.of({ announce: sql.afterCommit(Effect.asVoid(Queue.offer(wanted, undefined))) })
   })
 )

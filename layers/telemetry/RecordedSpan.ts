@@ -21,8 +21,11 @@ const hrTime = (nanos: bigint): Otel.HrTime => [Number(nanos / 1_000_000_000n), 
 const attributeValue = (value: unknown): Otel.AttributeValue =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : String(value)
 
-const attributesOf = (values: Readonly<Record<string, unknown>>): Otel.Attributes =>
-  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, attributeValue(value)]))
+const attributesOf = (values: Iterable<readonly [string, unknown]>): Otel.Attributes => {
+  const attributes: Otel.Attributes = {}
+  for (const [key, value] of values) attributes[key] = attributeValue(value)
+  return attributes
+}
 
 export const spanContextOf = (span: Tracer.AnySpan): Otel.SpanContext => {
   if (span instanceof RecordedSpan) return span.otel.spanContext()
@@ -81,7 +84,7 @@ export class RecordedSpan implements Tracer.Span {
         startTime: hrTime(options.startTime),
         links: options.links.map(({ attributes, span }) => ({
           context: spanContextOf(span),
-          attributes: attributesOf(attributes)
+          attributes: attributesOf(Object.entries(attributes))
         }))
       },
       Option.match(this.parent, {
@@ -95,20 +98,23 @@ export class RecordedSpan implements Tracer.Span {
     this.sampled = (context.traceFlags & Otel.TraceFlags.SAMPLED) !== 0
   }
 
+  /** Handed on at the end, all at once: one by one they were most of what a span costs. */
   attribute(key: string, value: unknown): void {
     this.attributes.set(key, value)
-    quietly(() => this.otel.setAttribute(key, attributeValue(value)))
   }
 
   event(name: string, startTime: bigint, attributes: Record<string, unknown> = {}): void {
-    quietly(() => this.otel.addEvent(name, attributesOf(attributes), hrTime(startTime)))
+    quietly(() => this.otel.addEvent(name, attributesOf(Object.entries(attributes)), hrTime(startTime)))
   }
 
   addLinks(links: ReadonlyArray<Tracer.SpanLink>): void {
     this.links.push(...links)
     quietly(() =>
       this.otel.addLinks(
-        links.map(({ attributes, span }) => ({ context: spanContextOf(span), attributes: attributesOf(attributes) }))
+        links.map(({ attributes, span }) => ({
+          context: spanContextOf(span),
+          attributes: attributesOf(Object.entries(attributes))
+        }))
       )
     )
   }
@@ -116,7 +122,9 @@ export class RecordedSpan implements Tracer.Span {
   end(endTime: bigint, exit: Exit.Exit<unknown, unknown>): void {
     if (this.status._tag === "Ended") return
     this.status = { _tag: "Ended", startTime: this.status.startTime, endTime, exit }
+    if (!this.sampled) return
     quietly(() => {
+      this.otel.setAttributes(attributesOf(this.attributes))
       if (Exit.isFailure(exit)) {
         if (Cause.hasInterruptsOnly(exit.cause)) this.otel.setAttribute("interrupted", true)
         else this.otel.setStatus({ code: Otel.SpanStatusCode.ERROR, message: messageOf(exit.cause) })

@@ -30,14 +30,22 @@ const sameForAll = (batch: Batch, outcome: Outcome): Delivered => ({
   calls: []
 })
 
-const transient = (errorType: string, detail: string): Outcome => ({
+const transient = (errorType: string, detail: string): Outcome & { readonly _tag: "Failed" } => ({
   _tag: "Failed",
   failure: { class: "transient", errorType, detail }
 })
 
+/** The far side missed the request as a whole. */
+const unended = (batch: Batch): Delivered => {
+  const outcome = transient("timeout", "the delivery did not end")
+  return { ...sameForAll(batch, outcome), refused: outcome.failure }
+}
+
 /** A defect may be mended by the next deploy, so it is tried again like any other failure. */
-const afterExit = (batch: Batch, exit: Exit.Exit<Delivered>): Delivered => {
+const afterExit = (batch: Batch, exit: Exit.Exit<Delivered>, lease: Fence.HeldLease): Delivered => {
   if (Exit.isSuccess(exit)) return exit.value
+  // Counted: a row over which its worker stands still every time must come to an end like any other.
+  if (lease.hasStopped()) return sameForAll(batch, transient("stalled", "its worker stood still for half a lease"))
   if (Cause.hasInterruptsOnly(exit.cause)) return sameForAll(batch, { _tag: "Interrupted" })
   return sameForAll(batch, transient("internal", "an unexpected error; see the log"))
 }
@@ -63,8 +71,10 @@ export class Dispatcher extends Context.Service<Dispatcher, {
 
         /** Ends only when nothing is held any more. */
         const heartbeat = Effect.fnUntraced(function*(batch: Batch, held: Fence.HeldLease) {
+          let known = true
           for (;;) {
-            yield* Effect.sleep(Duration.times(policy.leaseFor, 1 / 3))
+            // Once unanswered it is soon asked again: half a lease without an answer stops the writing.
+            yield* Effect.sleep(Duration.times(policy.leaseFor, known ? 1 / 3 : 1 / 12))
             const sentAt = yield* Clock.monotonicTimeNanos
             const still = yield* heartbeats.extend(batch, policy.leaseFor).pipe(
               // What is written already must not be undone because nobody could say for how long.
@@ -72,9 +82,8 @@ export class Dispatcher extends Context.Service<Dispatcher, {
                 Effect.as(Effect.logWarning("a lease could not be lengthened", cause), undefined)
               )
             )
-            if (still?.size === 0) {
-              return sameForAll(batch, { _tag: "Interrupted" })
-            }
+            if (still?.size === 0) return sameForAll(batch, { _tag: "Interrupted" })
+            known = still !== undefined
             if (still !== undefined) {
               held.confirmed(sentAt)
             }
@@ -89,7 +98,7 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             ),
             Effect.timeoutOrElse({
               duration: deliveryMax(policy.leaseFor),
-              orElse: () => Effect.succeed(sameForAll(batch, transient("timeout", "the delivery did not end")))
+              orElse: () => Effect.succeed(unended(batch))
             }),
             Effect.raceFirst(heartbeat(batch, held))
           )
@@ -135,7 +144,7 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             }
             const failed = rows.filter((row) => !row.held || row.outcome._tag === "Failed").length
             yield* Effect.annotateCurrentSpan({
-              ok: rows.length - failed,
+              ok: rows.filter(({ held, settlement }) => held && settlement._tag === "Done").length,
               failed,
               result: failed === 0 ? "ok" : "failed"
             })
@@ -151,7 +160,7 @@ export class Dispatcher extends Context.Service<Dispatcher, {
           Effect.uninterruptibleMask((restore) => {
             const lease = Fence.make(claim.sentAt, policy.leaseFor)
             return Effect.exit(restore(deliver(batch, lease))).pipe(
-              Effect.flatMap((exit) => conclude(batch, claim, afterExit(batch, exit), lease))
+              Effect.flatMap((exit) => conclude(batch, claim, afterExit(batch, exit, lease), lease))
             )
           }).pipe(
             Effect.withSpan("projection.process_batch", { attributes: { batch_size: batch.deliveries.length } }),

@@ -18,6 +18,8 @@ export const Fence = Context.Reference<Fence>("wordloom/delivery/Fence", {
 })
 
 export interface HeldLease extends Fence {
+  /** Whether somebody was kept from writing. */
+  readonly hasStopped: () => boolean
   /** The request that began or lengthened the lease was sent at this time, in monotonic nanoseconds. */
   readonly confirmed: (sentAt: bigint) => void
   /** The lease may last still, for all that this process knows. */
@@ -28,12 +30,17 @@ export interface HeldLease extends Fence {
 export const make = (sentAt: bigint, leaseFor: Duration.Duration): HeldLease => {
   const lease = Duration.toNanosUnsafe(leaseFor)
   let last = sentAt
+  let stopped = false
   const within = (nanos: bigint) => Effect.map(Clock.monotonicTimeNanos, (now) => now - last <= nanos)
   return {
     confirmed: (at) => {
       last = at
     },
     mayLast: within(lease),
-    check: Effect.flatMap(within(lease / 2n), (sure) => sure ? Effect.void : Effect.interrupt)
+    hasStopped: () => stopped,
+    check: Effect.flatMap(within(lease / 2n), (sure) => {
+      stopped ||= !sure
+      return sure ? Effect.void : Effect.interrupt
+    })
   }
 }

@@ -76,14 +76,14 @@ export class Valve extends Context.Service<Valve, {
         }).pipe(Effect.catchCause((cause) => Effect.logWarning("a breaker could not be told of", cause)))
 
         const tell = Effect.fnUntraced(function*(to: Breaker.Description) {
+          yield* Queue.offer(said, to)
           yield* Metric.update(gauge, to.state === "closed" ? 0 : 1)
           const fields = { projection, error_type: to.error_type, error: to.detail, retry_in_ms: to.retry_in_ms }
           if (to.state === "open") {
             yield* Effect.logError("an outbox is not drained: its far side refuses everything", fields)
           }
           if (to.state === "closed") yield* Effect.logInfo("an outbox is drained again", { projection })
-          yield* Queue.offer(said, to)
-        })
+        }, (telling) => Effect.ignoreCause(telling))
 
         const step = <A>(
           next: (breaker: Breaker.Breaker, now: number) => readonly [answer: A, to: Breaker.Breaker]
@@ -102,9 +102,10 @@ export class Valve extends Context.Service<Valve, {
         })
 
         const note = Effect.fnUntraced(function*(under: Admission, delivered: Delivered) {
-          // Rows that were given back untried say nothing of the far side.
-          if ([...delivered.outcomes.values()].every(({ _tag }) => _tag === "Interrupted")) return true
           const failure = refusalOf(delivered)
+          // Rows that were given back untried say nothing of the far side.
+          const isUntried = [...delivered.outcomes.values()].every(({ _tag }) => _tag === "Interrupted")
+          if (failure === undefined && isUntried) return true
           const jitter = yield* Random.next
           const end: Breaker.BatchEnd = failure === undefined
             ? { _tag: "Answered" }

@@ -1,169 +1,16 @@
 /** The loop that empties one outbox, for as long as its layer lives. */
-import {
-  Clock,
-  Context,
-  Deferred,
-  Duration,
-  Effect,
-  Exit,
-  Fiber,
-  Latch,
-  Layer,
-  Metric,
-  Option,
-  Random,
-  Ref,
-  Semaphore,
-  Tracer
-} from "effect"
-import { type Batch, Leases } from "../outbox/Leases.ts"
-import type { Projection } from "../outbox/Projection.ts"
-import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
+import { Deferred, Duration, Effect, Fiber, Latch, Layer, Queue, Random, Ref, Semaphore } from "effect"
+import { Leases } from "../outbox/Leases.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
-import * as Metrics from "../telemetry/Metrics.ts"
-import { tellLost } from "./AttemptSpans.ts"
-import { DatabaseClock } from "./DatabaseClock.ts"
-import { type ClaimFacts, Dispatcher } from "./Dispatcher.ts"
-import { type Admission, Valve } from "./Valve.ts"
-import { WorkerIdentity } from "./WorkerIdentity.ts"
-
-export interface WorkerOptions {
-  readonly projection: Projection
-  readonly batchSize: number
-  /** Batches in flight at once. */
-  readonly concurrency: number
-  readonly leaseFor: Duration.Duration
-  readonly pollInterval: Duration.Duration
-  readonly attemptsMax: number
-  /** How long a stopping worker may finish what it holds; the rest is given back. */
-  readonly drainFor: Duration.Duration
-}
+import { reclaimOnce } from "./Reclaim.ts"
+import { runAlone, runOnce, type WorkerOptions } from "./Turn.ts"
 
 /** Where no wake-up comes, the next work is likely near after the last; then twice as long each time. */
 const idleFirst = Duration.millis(20)
 const sweepEvery = Duration.seconds(1)
+const barredMaxMs = 1_000
 /** After a claim that failed: long enough not to press a database that is coming up. */
 const failedWait = Duration.seconds(1)
-
-export type Turn =
-  | { readonly _tag: "Worked"; readonly rows: number }
-  | { readonly _tag: "Idle" }
-  | { readonly _tag: "Barred"; readonly waitMs: number }
-
-const handle = Effect.fnUntraced(function*(batch: Batch, claim: ClaimFacts) {
-  const dispatcher = yield* Dispatcher
-  const { deliveries: { length: size }, projection } = batch
-  yield* Metric.update(Metric.withAttributes(Metrics.batchSizes, { projection }), size)
-  const held = Metric.withAttributes(Metrics.inFlight, { projection })
-  yield* Metric.modify(held, size)
-  yield* inLoopSpan(batch, claim, dispatcher.dispatch(batch, claim)).pipe(Effect.ensuring(Metric.modify(held, -size)))
-})
-
-/** Claims by `claim`, and handles what there was. */
-const claimed = Effect.fnUntraced(function*<E, R>(
-  claim: Effect.Effect<Batch, E, R>,
-  under: Admission
-) {
-  const startedAt = yield* Clock.currentTimeNanos
-  const sentAt = yield* Clock.monotonicTimeNanos
-  const batch = yield* claim
-  const endedAt = yield* Clock.currentTimeNanos
-  const { length } = batch.deliveries
-  if (length === 0) return 0
-  const offset = (yield* DatabaseClock).offset(startedAt, endedAt, batch.claimedAt)
-  yield* handle(batch, { startedAt, endedAt, offset, sentAt, under })
-  return length
-})
-
-/** Claims one batch, as large as the valve allows, delivers and settles it. Tests call this. */
-export const runOnce = Effect.fnUntraced(function*(options: WorkerOptions, slot = 0): Effect.fn.Return<
-  Turn,
-  StoreUnavailable,
-  Leases | Dispatcher | Valve | WorkerIdentity
-> {
-  const leases = yield* Leases
-  const valve = yield* Valve
-  const { id: worker } = yield* WorkerIdentity
-  const { leaseFor, projection } = options
-  const under = yield* valve.admit(slot)
-  if (under._tag === "Barred") return under
-  const rows = yield* claimed(leases.claim(projection, { worker, limit: under.limit, leaseFor }), under).pipe(
-    Effect.ensuring(valve.leave(under))
-  )
-  if (rows > 0) return { _tag: "Worked", rows }
-  yield* Metric.update(Metric.withAttributes(Metrics.idlePolls, { projection }), 1)
-  return { _tag: "Idle" }
-})
-
-/**
- * Handles one row that has killed its workers before, and says whether there was one. Nothing else may run meanwhile.
- */
-export const runAlone = Effect.fnUntraced(function*(options: WorkerOptions) {
-  const leases = yield* Leases
-  const valve = yield* Valve
-  const { id: worker } = yield* WorkerIdentity
-  const under = yield* valve.admit(0)
-  if (under._tag === "Barred") return false
-  const rows = yield* claimed(leases.claimAlone(options.projection, { worker, leaseFor: options.leaseFor }), under)
-    .pipe(
-      Effect.ensuring(valve.leave(under))
-    )
-  return rows > 0
-})
-
-/** The claim is told only once it found something: an idle worker leaves no span. */
-const inLoopSpan = <A>(batch: Batch, times: Pick<ClaimFacts, "startedAt" | "endedAt">, work: Effect.Effect<A>) =>
-  Effect.gen(function*() {
-    const tracer = yield* Tracer.Tracer
-    const { projection } = batch
-    const reclaimed = batch.deliveries.filter((delivery) => delivery.reclaimed).length
-    const begin = (name: string, kind: Tracer.SpanKind, parent: Option.Option<Tracer.AnySpan>) => {
-      const span = tracer.span({
-        name,
-        parent,
-        kind,
-        annotations: Context.empty(),
-        links: [],
-        startTime: times.startedAt,
-        root: Option.isNone(parent),
-        sampled: true
-      })
-      span.attribute("projection", projection)
-      span.attribute("batch_size", batch.deliveries.length)
-      return span
-    }
-    const loop = begin("outbox_worker.loop", "internal", Option.none())
-    loop.attribute("worker_id", batch.worker)
-    const claim = begin("outbox.claim_batch", "client", Option.some(loop))
-    claim.attribute("reclaimed", reclaimed)
-    claim.attribute("messaging.operation.type", "receive")
-    claim.end(times.endedAt, Exit.void)
-    return yield* Effect.onExit(
-      Effect.withParentSpan(work, loop),
-      (exit) => Effect.map(Clock.currentTimeNanos, (now) => loop.end(now, Exit.asVoid(exit)))
-    )
-  })
-
-/** Frees what one dead claim held, and tells of the attempts that were lost. */
-export const reclaimOnce = Effect.fnUntraced(function*(options: WorkerOptions) {
-  const leases = yield* Leases
-  const { projection } = options
-  const lost = yield* leases.reclaim(projection, { attemptsMax: options.attemptsMax })
-  if (lost.length === 0) return 0
-  const now = yield* Clock.currentTimeNanos
-  yield* tellLost(projection, lost, now - BigInt(Math.round(lost[0]!.lostAt)) * 1_000n)
-  yield* Metric.update(Metric.withAttributes(Metrics.reclaims, { projection }), lost.length)
-  for (const error_type of ["crash_loop", "lease_expired"] as const) {
-    const buried = lost.filter(({ fate }) => fate === error_type).length
-    if (buried > 0) yield* Metric.update(Metric.withAttributes(Metrics.deadRows, { projection, error_type }), buried)
-  }
-  yield* Effect.logWarning("rows were taken back from a worker that never settled them", {
-    projection,
-    rows: lost.length,
-    workers: [...new Set(lost.map(({ worker }) => worker))].slice(0, 10)
-  })
-  return lost.length
-})
 
 const idleWait = Effect.fnUntraced(function*(
   idleFor: Ref.Ref<Duration.Duration>,
@@ -185,20 +32,28 @@ interface Shared {
   readonly room: Semaphore.Semaphore
   /** Closed while somebody waits for all of the room, or the slots would never leave it. */
   readonly gate: Latch.Latch
+  /** That there may be work: one idle slot looks, and tells the next one if it found more than it could take. */
+  readonly hints: Queue.Queue<void>
 }
 
-const loop = Effect.fnUntraced(function*(options: WorkerOptions, slot: number, { gate, room, stop }: Shared) {
+const loop = Effect.fnUntraced(function*(options: WorkerOptions, slot: number, { gate, hints, room, stop }: Shared) {
   const first = Duration.min(idleFirst, options.pollInterval)
   const idleFor = yield* Ref.make(first)
-  const wakeUps = yield* WakeUps
+  const more = Queue.offer(hints, undefined)
   const stopped = Deferred.await(stop)
   const turn = Effect.gen(function*() {
     yield* Effect.raceFirst(gate.await, stopped)
-    const known = yield* wakeUps.count
-    const done = yield* room.withPermits(1)(runOnce(options, slot))
+    // Whoever waited for room behind a row alone may have been told to stop meanwhile.
+    const unlessStopped = Effect.flatMap(
+      Deferred.isDone(stop),
+      (isDone) => isDone ? Effect.undefined : runOnce(options, slot, more)
+    )
+    const done = yield* room.withPermits(1)(unlessStopped)
+    if (done === undefined) return
     if (done._tag === "Worked") return yield* Ref.set(idleFor, first)
-    if (done._tag === "Barred") return yield* pause(done.waitMs, stopped)
-    yield* idleWait(idleFor, options.pollInterval, Effect.raceFirst(wakeUps.beyond(known), stopped))
+    // Another slot's answer may open the way sooner.
+    if (done._tag === "Barred") return yield* pause(Math.min(done.waitMs, barredMaxMs), stopped)
+    yield* idleWait(idleFor, options.pollInterval, Effect.raceFirst(Queue.take(hints), stopped))
   }).pipe(
     Effect.catchCause((cause) =>
       Effect.andThen(
@@ -208,6 +63,16 @@ const loop = Effect.fnUntraced(function*(options: WorkerOptions, slot: number, {
     )
   )
   while (!(yield* Deferred.isDone(stop))) yield* turn
+})
+
+/** A hint that comes while all slots are busy is kept for the first that is not. */
+const listen = Effect.fnUntraced(function*({ hints }: Shared) {
+  const wakeUps = yield* WakeUps
+  for (;;) {
+    const known = yield* wakeUps.count
+    yield* Queue.offer(hints, undefined)
+    yield* wakeUps.beyond(known)
+  }
 })
 
 /** Takes back what dead workers held, and tries what may have killed them, one by one. */
@@ -247,11 +112,13 @@ export const layer = (options: WorkerOptions) =>
       const shared = {
         stop: yield* Deferred.make<void>(),
         room: yield* Semaphore.make(concurrency),
-        gate: yield* Latch.make(true)
+        gate: yield* Latch.make(true),
+        hints: yield* Queue.sliding<void>(1)
       }
       const mending = Effect.andThen(mend(options, shared), Effect.sleep(mendEvery(leaseFor)))
       yield* forever("expired leases could not be looked for", mending)
       yield* forever("late rows could not be looked for", sweep(options))
+      yield* forever("hints could not be heard", listen(shared))
       const slots = yield* Effect.forEach(
         Array.from({ length: concurrency }),
         (_, slot) => Effect.forkScoped(loop(options, slot, shared))
@@ -260,7 +127,11 @@ export const layer = (options: WorkerOptions) =>
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
           Deferred.succeed(shared.stop, undefined),
-          Fiber.awaitAll(slots).pipe(Effect.interruptible, Effect.timeoutOption(options.drainFor))
+          // A slot gives back its room when it has ended, and so does whoever runs a row alone.
+          Effect.andThen(Fiber.awaitAll(slots), shared.room.take(concurrency)).pipe(
+            Effect.interruptible,
+            Effect.timeoutOption(options.drainFor)
+          )
         )
       )
     })

@@ -12,7 +12,7 @@ import type { Projection } from "../../src/outbox/Projection.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { type Backstage, fresh } from "../support/Backstage.ts"
-import { claim, newId } from "../support/Changes.ts"
+import { claim, done, idsOf, newId, settle } from "../support/Changes.ts"
 
 type Needs = Catalog | EntityStore | Leases | Transaction | SecureRandom.SecureRandom | Backstage
 type It = Vitest.MethodsNonLive<Needs>
@@ -30,7 +30,11 @@ const blockIn = (library_id: EntityId, ...tag_ids: ReadonlyArray<EntityId>): Fie
 
 /** What the outbox has been told since this was last asked. */
 const told = (projection: Projection = "chronicle") =>
-  Effect.map(claim({ projection, limit: 1_000 }), ({ deliveries }) => deliveries)
+  Effect.gen(function*() {
+    const batch = yield* claim({ projection, limit: 1_000 })
+    yield* settle(batch, ...idsOf(batch).map(done))
+    return batch.deliveries
+  })
 
 const briefly = ({ entityId, op, version }: Delivery) => [entityId, op, version]
 

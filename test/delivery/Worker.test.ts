@@ -6,7 +6,7 @@ import * as WorkerIdentityMemory from "../../layers/memory/WorkerIdentityMemory.
 import { WorkerIdentity } from "../../src/delivery/WorkerIdentity.ts"
 import { WakeUps } from "../../src/outbox/WakeUps.ts"
 import { attemptsOf } from "../support/Backstage.ts"
-import { changeOf, claim } from "../support/Changes.ts"
+import { changeOf, claim, idInLane } from "../support/Changes.ts"
 import * as Spans from "../support/RecordedSpans.ts"
 import * as ScriptedDestination from "../support/ScriptedDestination.ts"
 import * as Working from "../support/Working.ts"
@@ -210,7 +210,7 @@ describe("a worker in trouble", () => {
 describe("a worker that is told to stop", () => {
   it.effect("finishes what it holds, and claims nothing more", () =>
     Effect.gen(function*() {
-      yield* request(changeOf(), changeOf())
+      yield* request(changeOf({ id: idInLane(1) }), changeOf({ id: idInLane(2) }))
       const given = { destination: taking("10 seconds"), options: { batchSize: 1, concurrency: 1 } }
       const { stop } = yield* start(given)
       yield* TestClock.adjust("1 second")

@@ -1,4 +1,4 @@
-/** Ids are drawn before their rows are committed: a row that appears below others that are long done is told all the same. */
+/** Ids are drawn before their rows are committed: one that appears below others that are long done is told as well. */
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"

@@ -1,4 +1,4 @@
-/** A claim and a settlement cost the same whatever waits: they walk an index, and sort and scan nothing of the backlog. */
+/** A claim and a settlement cost the same whatever waits: they walk an index, and sort nothing of the backlog. */
 import { assert, layer } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
@@ -8,7 +8,7 @@ import { dead, done, release, retry } from "../../layers/postgres/Settle.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { fresh } from "../support/Backstage.ts"
 import { claim, idsOf } from "../support/Changes.ts"
-import { buffersOf, explain, nodesOf, type PlanMode, type PlanNode } from "../support/Explain.ts"
+import { buffersOf, explain, inputsOf, nodesOf, type PlanMode, type PlanNode } from "../support/Explain.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
 const projections = ["search", "chronicle"] as const
@@ -16,12 +16,12 @@ const modes: ReadonlyArray<PlanMode> = ["auto", "force_generic_plan"]
 const token = "00000000-0000-4000-8000-000000000001"
 const options = { worker: "w1", limit: 100, leaseFor: Duration.seconds(30) }
 
-/** Random entities in all lanes; a tenth of the rows waits, half of those are due. */
+/** Random entities in all lanes; half of the rows was tried, and most of those are due again. */
 const fill = Effect.fnUntraced(function*(projection: Projection, count: number) {
   const sql = yield* SqlClient.SqlClient
   const table = sql(hotTable[projection])
   yield* sql`insert into ${table} (entity_type, entity_id, entity_version, op, state, due_at)
-    select 'tag', gen_random_uuid(), 1, 'upsert', case when n % 10 = 0 then 1 else 0 end,
+    select 'tag', gen_random_uuid(), 1, 'upsert', case when n % 2 = 0 then 1 else 0 end,
       clock_timestamp() + case when n % 20 = 0 then interval '1 hour' else interval '-1 second' end
     from generate_series(1, ${count}::int) as n`
 })
@@ -35,14 +35,20 @@ const isHot = ({ "Relation Name": relation }: PlanNode) => Object.values(hotTabl
 /** Only what reads: the node that writes bears the table's name too. */
 const readsHot = (node: PlanNode) => isHot(node) && node["Node Type"] !== "ModifyTable"
 
-const check = (plan: PlanNode, what: string) => {
+/**
+ * What belongs together is found by an index. `inOrder`: and in its order, so that the limit ends the walk; in a small
+ * table the planner may sort a lane's few rows as well.
+ */
+const check = (plan: PlanNode, what: string, inOrder = true) => {
   const nodes = nodesOf(plan)
   const reads = nodes.filter(readsHot)
   const told = `${what}: ${JSON.stringify(plan, undefined, 1)}`
+  const allowed = ["Index Scan", "Index Only Scan", "Tid Scan", ...(inOrder ? [] : ["Bitmap Heap Scan"])]
   assert.isAbove(reads.length, 0, told)
-  for (const node of reads) assert.include(["Index Scan", "Index Only Scan", "Tid Scan"], node["Node Type"], told)
+  for (const node of reads) assert.include(allowed, node["Node Type"], told)
+  if (!inOrder) return
   for (const node of nodes.filter((each) => each["Node Type"].endsWith("Sort"))) {
-    assert.isFalse(nodesOf(node).some(readsHot), told)
+    assert.isFalse(inputsOf(node).some(readsHot), told)
   }
 }
 
@@ -63,17 +69,17 @@ const settlements = Effect.fnUntraced(function*(projection: Projection, limit: n
     dead(sql, batch, part.map((id) => ({ _tag: "Dead", id, ...failed }))),
     release(sql, batch, part.map((id) => ({ _tag: "Release", id, delayMs: 10, why: null })))
   ]
-  return [...each(ids), ...each(ids.slice(0, limit / 2)), ...each(ids.slice(0, 1))]
+  return [...each(ids), ...each(ids.slice(0, limit / 2))]
 })
 
 /** Buffers that the claim of a hundred rows reads, in the worse of the two modes. */
-const costOf = Effect.fnUntraced(function*(projection: Projection) {
+const costOf = Effect.fnUntraced(function*(projection: Projection, inOrder: boolean) {
   const sql = yield* SqlClient.SqlClient
   const costs: Array<number> = []
   for (const mode of modes) {
     for (const statement of claims(sql, projection)) {
       const plan = yield* explain(statement, mode)
-      check(plan, `claim of ${projection}, ${mode}`)
+      check(plan, `claim of ${projection}, ${mode}`, inOrder)
       costs.push(buffersOf(plan))
     }
   }
@@ -91,8 +97,8 @@ layer(PostgresStores.layer, { excludeTestServices: true })("the plan", (it) => {
           if (!known) yield* analyze(projection)
           yield* fill(projection, 10_000)
           if (known) yield* analyze(projection)
-          yield* costOf(projection)
-          for (const limit of [100, 2_000]) {
+          yield* costOf(projection, false)
+          for (const limit of [100, 1_000]) {
             for (const statement of yield* settlements(projection, limit)) {
               for (const mode of modes) check(yield* explain(statement, mode), `settlement of ${projection}, ${mode}`)
             }
@@ -105,10 +111,12 @@ layer(PostgresStores.layer, { excludeTestServices: true })("the plan", (it) => {
         const [small, large] = sizes as [number, number]
         yield* fill(projection, small)
         yield* analyze(projection)
-        const before = yield* costOf(projection)
+        const before = yield* costOf(projection, false)
         yield* fill(projection, large - small)
+        // As it is while the planner still knows the small one, and once it knows better.
+        assert.isAtMost(yield* costOf(projection, true), 2 * before)
         yield* analyze(projection)
-        assert.isAtMost(yield* costOf(projection), 2 * before)
+        assert.isAtMost(yield* costOf(projection, true), 2 * before)
       }).pipe(fresh))
   }
 })

@@ -1,5 +1,5 @@
 /** Where every random value of a simulation comes from: streams of one seed that do not disturb each other. */
-import { Random } from "effect"
+import type { Random } from "effect"
 import { SecureRandom } from "effect/crypto"
 
 export interface Chance {

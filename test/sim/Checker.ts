@@ -29,7 +29,9 @@ const search = ({ contents, engine, workload, world: { ledger, log } }: Quiet): 
     const name = ledger.nameOf(id)
     const entity = entityOf(contents, truth.kind, id)
     const stored = truth.removed ? undefined : truth.version
-    if (entity?.version !== stored) log.violated("0 transaction", `${name} is at ${entity?.version}, not ${stored}`, name)
+    if (entity?.version !== stored) {
+      log.violated("0 transaction", `${name} is at ${entity?.version}, not ${stored}`, name)
+    }
     if (ledger.of(id, "search").some(({ state }) => state === "dead")) continue
     const written = engine.written.get(id)
     if (written?.version !== truth.version) {
@@ -48,9 +50,9 @@ const chronicle = ({ contents, workload, world: { ledger, log } }: Quiet): void 
     const name = ledger.nameOf(id)
     const rows = ledger.of(id, "chronicle")
     const versions = contents.entries.filter(({ entity_id }) => entity_id === id).map(({ version }) => version)
-    const dead = rows.filter(({ state }) => state === "dead").map(({ version }) => version)
+    const dead = new Set(rows.filter(({ state }) => state === "dead").map(({ version }) => version))
     const due = Array.from({ length: truth.version }, (_, at) => at + 1)
-    const told = due.filter((version) => versions.includes(version) || dead.includes(version))
+    const told = due.filter((version) => versions.includes(version) || dead.has(version))
     if (told.length < due.length || new Set(versions).size < versions.length) {
       log.violated("1 no loss", `the chronicle of ${name} is ${versions.join()} of ${due.join()}`, name)
     }
@@ -79,13 +81,19 @@ const rows = ({ contents, world: { ledger, log } }: Quiet): void => {
     }
     const recorded = (records.get(id) ?? []).map(({ attempt }) => attempt)
     if (recorded.join() !== row.recorded.join()) {
-      log.violated("5 attempts", `${shown(row)} has records of ${recorded.join()}, not ${row.recorded.join()}`, row.name)
+      log.violated(
+        "5 attempts",
+        `${shown(row)} has records of ${recorded.join()}, not ${row.recorded.join()}`,
+        row.name
+      )
     }
   }
 }
 
 /** 8: whoever heard what became of an attempt has told of it, once, in the trace of the request. */
 const telemetry = ({ world: { ledger, log, spans } }: Quiet): void => {
+  const backwards = [...spans.backwards]
+  if (backwards.length > 0) log.violated("8 telemetry", `spans that end before they begin: ${backwards.join(", ")}`)
   const told = Map.groupBy(spans.ofRows, (span) => `${span.name} ${String(span.attributes.get("event_id"))}`)
   for (const row of ledger.rows.values()) {
     const count = (name: string) => told.get(`${name} ${row.id}`)?.length ?? 0
@@ -105,7 +113,11 @@ const calm = ({ world: { ledger, log, options } }: Quiet): void => {
   for (const row of ledger.rows.values()) {
     const took = row.endedAt - row.createdAt
     if (!row.replayed && took > bound) {
-      log.violated("7 liveness", `${shown(row)} took ${took.toFixed(0)} of ${bound.toFixed(0)} ms, and nothing was wrong`, row.name)
+      log.violated(
+        "7 liveness",
+        `${shown(row)} took ${took.toFixed(0)} of ${bound.toFixed(0)} ms, and nothing was wrong`,
+        row.name
+      )
     }
   }
 }

@@ -6,6 +6,7 @@ import { Fence } from "../../src/delivery/Fence.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 import { SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
+import type { Chance } from "./Chance.ts"
 import { poison, throttled } from "./Faults.ts"
 import type { Process } from "./Kernel.ts"
 import { isHeld } from "./Rows.ts"
@@ -18,14 +19,18 @@ export class Engine {
   readonly written: Map<EntityId, IndexWrite> = new Map()
   /** Entities whose delivery kills whoever delivers them. */
   readonly killers: Set<EntityId> = new Set()
+  /** Those that each process waits for. */
+  private readonly requests: Map<Process, Set<ReadonlyArray<IndexWrite>>> = new Map()
   private readonly world: World
   private readonly index: SearchIndex["Service"]
   private readonly kill: (process: Process) => void
+  private readonly chance: Chance
 
   constructor(world: World, index: SearchIndex["Service"], kill: (process: Process) => void) {
     this.world = world
     this.index = index
     this.kill = kill
+    this.chance = world.chance("engine")
   }
 
   private put(from: Process, write: IndexWrite): WriteResult {
@@ -61,11 +66,6 @@ export class Engine {
     return result
   }
 
-  private get chance() {
-    return this.chances ??= this.world.chance("engine")
-  }
-  private chances: ReturnType<World["chance"]> | undefined
-
   private receive(from: Process, writes: ReadonlyArray<IndexWrite>, share: number, throttledShare: number) {
     const { faults } = this.world
     const kills = faults.mayHarm && writes.some(({ id }) => this.killers.has(id)) && this.chance.of(0.9)
@@ -82,8 +82,7 @@ export class Engine {
     const { faults, log, server } = this.world
     return Effect.callback<ReadonlyArray<WriteResult>, Failure>((resume) => {
       const { appliedShare, downMs, refusedAs, throttledShare, upMs } = faults.bulk(from)
-      server.after(upMs, () => {
-        faults.reach(from, "bulk", "sent")
+      const arrive = () => {
         const results = this.receive(from, writes, appliedShare, throttledShare)
         if (refusedAs !== undefined) {
           log.say(from.name, `bulk of ${writes.length} fails with ${refusedAs.errorType}, ${results.length} written`)
@@ -91,7 +90,32 @@ export class Engine {
         if (downMs === "never") return log.say(from.name, `bulk of ${writes.length} hangs`)
         const answer = refusedAs === undefined ? Effect.succeed(results) : Effect.fail(refusedAs)
         server.after(downMs, () => from.post(() => resume(answer)))
+      }
+      server.after(upMs, () => {
+        const late = faults.reach(from, "bulk", "sent")
+        if (late === 0) return arrive()
+        log.happened("request on its way for long")
+        log.say(from.name, "bulk: is on its way for long")
+        server.after(late, arrive)
       })
+    })
+  }
+
+  /** A row that has killed its workers is delivered while they deliver nothing else of its projection. */
+  private guarded<A, E, R>(from: Process, writes: ReadonlyArray<IndexWrite>, request: Effect.Effect<A, E, R>) {
+    const { ledger, log } = this.world
+    const isAlone = ({ id }: IndexWrite) =>
+      ledger.of(id, "search").some(({ alone, hold }) => alone && hold?.worker === from.name)
+    return Effect.suspend(() => {
+      const mine = this.requests.get(from) ?? new Set()
+      this.requests.set(from, mine)
+      mine.add(writes)
+      const alone = [...mine].flat().find(isAlone)
+      if (alone !== undefined && mine.size > 1) {
+        const name = ledger.nameOf(alone.id)
+        log.violated("alone", `${name} is delivered by ${from.name} beside ${mine.size - 1} other requests`, name)
+      }
+      return Effect.ensuring(request, Effect.sync(() => mine.delete(writes)))
     })
   }
 
@@ -101,8 +125,9 @@ export class Engine {
     const write = Effect.fnUntraced({ self: this }, function*(writes: ReadonlyArray<IndexWrite>) {
       const fence = yield* Fence
       yield* Effect.onInterrupt(fence.check, () => Effect.sync(() => log.happened("fenced before a write")))
-      const { call, result } = yield* timed("sim.bulk", {}, this.bulk(from, writes))
+      const { call, result } = yield* timed("sim.bulk", {}, this.guarded(from, writes, this.bulk(from, writes)))
       const calls = [call]
+      if (Result.isSuccess(result)) this.world.breakers.answered(from)
       return Result.isSuccess(result)
         ? { results: result.success, calls }
         : { results: writes.map(() => failed(result.failure)), calls, refused: result.failure }

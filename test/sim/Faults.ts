@@ -61,7 +61,7 @@ const failure = (errorClass: Failure["class"], errorType: string, retryAfterMs?:
 })
 
 export const poison = failure("poison", "es_mapping")
-export const throttled = failure("throttled", "es_429")
+export const throttled: Failure = { ...failure("throttled", "es_429"), detail: "simulated es_429 of one item" }
 
 export class Faults {
   private readonly active: Set<ActiveWeather> = new Set()
@@ -91,12 +91,16 @@ export class Faults {
     this.mayHarm = false
   }
 
-  /** Springs a trap that is set for this moment. */
-  reach(process: Process, call: Call, stage: Trap["stage"]): void {
+  /**
+   * Springs a trap that is set for this moment. Answers how much later what was sent arrives: a request may well be on its
+   * way for longer than whoever sent it lives, or holds its lease.
+   */
+  reach(process: Process, call: Call, stage: Trap["stage"]): number {
     const trap = this.traps.find((each) => each.call === call && each.stage === stage)
-    if (trap === undefined || process.state !== "running") return
+    if (trap === undefined || process.state !== "running") return 0
     this.traps = this.traps.filter((each) => each !== trap)
     trap.spring(process)
+    return stage === "sent" && this.chance.of(0.7) ? this.chance.between(0, 3 * this.options.leaseMs) : 0
   }
 
   private meets(kind: Weather, process: Process): boolean {
@@ -138,7 +142,9 @@ export class Faults {
     const refused = (refusedAs: Failure) => ({ ...fine, appliedShare: 0, refusedAs })
     if (this.active.size === 0) return fine
     if (this.meets("engine-429", process)) {
-      return refused(chance.of(0.5) ? failure("throttled", "es_429", chance.int(1, 8) * 1_000) : throttled)
+      return refused(
+        chance.of(0.5) ? failure("throttled", "es_429", chance.int(1, 8) * 1_000) : failure("throttled", "es_429")
+      )
     }
     if (this.meets("engine-503", process)) return refused(failure("transient", "es_503"))
     if (this.meets("engine-auth", process)) return refused(failure("configuration", "es_auth"))

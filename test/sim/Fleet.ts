@@ -1,5 +1,5 @@
 /** The workers of a simulation: the product's own, each in a process that can be killed, stopped and told to end. */
-import { type Context, Duration, Effect, Exit, Layer, Scope } from "effect"
+import { type Context, Duration, Effect, Exit, Layer, Scope, type Tracer } from "effect"
 import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
@@ -8,6 +8,7 @@ import { WorkerIdentity } from "../../src/delivery/WorkerIdentity.ts"
 import { WakeUps } from "../../src/outbox/WakeUps.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import type { Chance } from "./Chance.ts"
+import { isDisturbed } from "./Disturbed.ts"
 import type { Engine } from "./Engine.ts"
 import type { Process } from "./Kernel.ts"
 import * as Ports from "./Ports.ts"
@@ -43,6 +44,7 @@ interface Running {
   readonly context: Context.Context<never>
   readonly scope: Scope.Closeable
   readonly hints: Hints
+  readonly openSpans: ReadonlySet<Tracer.Span>
   isEnding: boolean
 }
 
@@ -68,6 +70,7 @@ export class Fleet {
     this.wire = makeWire(world)
     this.chance = world.chance("fleet")
     this.slots = Array.from({ length: world.options.workers })
+    world.ledger.isAlive = (worker) => this.slots.some((slot) => slot?.process.name === worker)
   }
 
   get running(): ReadonlyArray<Process> {
@@ -110,15 +113,19 @@ export class Fleet {
     if (this.isClosing || this.slots[slot] !== undefined) return
     const process = kernel.spawn(`w${slot + 1}.${++this.started}`, this.chance.of(0.5) ? skewMs : 0)
     const hints = new Hints()
-    const context = contextOf(this.world, process)
+    const openSpans = new Set<Tracer.Span>()
+    const context = contextOf(this.world, process, openSpans)
     const scope = Scope.makeUnsafe()
-    this.slots[slot] = { process, context, scope, hints, isEnding: false }
+    this.slots[slot] = { process, context, scope, hints, openSpans, isEnding: false }
     this.world.log.say(process.name, "starts")
     const building = Layer.buildWithScope(this.worker(process), scope)
-    server.after(this.chance.between(0, 20), () =>
-      launch(process, context, Effect.provideService(building, WakeUps, hints.service), (exit) => {
-        if (Exit.isFailure(exit)) brokenBy(this.world, "a worker could not start", exit.cause)
-      }))
+    server.after(
+      this.chance.between(0, 20),
+      () =>
+        launch(process, context, Effect.provideService(building, WakeUps, hints.service), (exit) => {
+          if (Exit.isFailure(exit)) brokenBy(this.world, "a worker could not start", exit.cause)
+        })
+    )
   }
 
   startAll(): void {
@@ -173,14 +180,25 @@ export class Fleet {
     if (running === undefined || running.isEnding) return
     running.isEnding = true
     log.say(process.name, "is told to end")
+    process.post(() => this.world.ledger.ending.set(process.name, this.world.kernel.now))
     launch(process, running.context, Scope.close(running.scope, Exit.void), () => {
       if (process.state === "dead") return
       log.say(process.name, "has ended")
       log.happened("worker terminated in order")
+      this.mustBeEmpty(process)
+      const unended = [...running.openSpans].map(({ name }) => name)
+      if (unended.length > 0) log.violated("8 telemetry", `${process.name} has ended, but not ${unended.join(", ")}`)
       process.kill()
       this.restart(slot)
     })
     server.after(drainMs + graceMs, () => this.kill(process))
+  }
+
+  /** Whoever had the time to end in order gave back what it held; a claim may be on its way for some of that time. */
+  private mustBeEmpty(process: Process): void {
+    const { log, options: { drainMs, faults } } = this.world
+    const hadTime = drainMs >= 5_000 && !isDisturbed(faults)
+    if (hadTime && this.holds(process)) log.violated("stop", `${process.name} has ended with rows in hand`)
   }
 
   /** Tells of a commit, to whom it reaches. */

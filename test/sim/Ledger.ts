@@ -3,6 +3,7 @@ import { Duration } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { type Batch, crashes, type LostAttempt, type Settlement } from "../../src/outbox/Leases.ts"
 import { isOrdered, type Projection } from "../../src/outbox/Projection.ts"
+import { couldKeep } from "./Disturbed.ts"
 import { epoch, type Kernel } from "./Kernel.ts"
 import type { OpLog } from "./OpLog.ts"
 import type { SimOptions } from "./Options.ts"
@@ -12,10 +13,16 @@ export class Ledger {
   readonly rows: Map<number, RowFacts> = new Map()
   readonly names: Map<EntityId, string> = new Map()
   /** Rows that have not ended. */
-  open = 0
+  readonly open: Set<RowFacts> = new Set()
   readonly paused: Set<Projection> = new Set()
   /** Entities whose delivery fails by itself. */
   readonly poisoned: Set<EntityId> = new Set()
+  /** Whether that process lives; who runs them says it. */
+  isAlive: (worker: string) => boolean = () => false
+  /** When the database last refused a call. */
+  refusedAt = -Infinity
+  /** Since when each worker knows that it must end. */
+  readonly ending: Map<string, number> = new Map()
   readonly log: OpLog
   private readonly kernel: Kernel
   private readonly options: SimOptions
@@ -34,6 +41,28 @@ export class Ledger {
     return [...this.rows.values()].filter((row) => row.entity === entity && row.projection === projection)
   }
 
+  private some(projection: Projection, is: (row: RowFacts) => boolean): boolean {
+    for (const row of this.open) if (row.projection === projection && is(row)) return true
+    return false
+  }
+
+  /** Whether a claim could find anything: what is held keeps others of its lane waiting. */
+  isClaimable(projection: Projection): boolean {
+    if (this.paused.has(projection)) return false
+    const isBusy = (lane: string | undefined) =>
+      this.some(projection, ({ entity, hold }) => hold !== undefined && entity.at(-1) === lane)
+    const isDue = ({ dueAt, hold }: RowFacts) => hold === undefined && dueAt <= this.kernel.now
+    return this.some(projection, (row) => isDue(row) && !isBusy(row.entity.at(-1)))
+  }
+
+  hasExpired(projection: Projection): boolean {
+    return this.some(projection, (row) => row.hold !== undefined && row.hold.until <= this.kernel.now)
+  }
+
+  hasAlone(projection: Projection): boolean {
+    return this.some(projection, (row) => row.alone)
+  }
+
   private row(id: number, invariant: string): RowFacts | undefined {
     const row = this.rows.get(id)
     if (row === undefined) this.log.violated(invariant, `nobody ever wrote row #${id}`)
@@ -46,7 +75,7 @@ export class Ledger {
 
   appended(row: Pick<RowFacts, "id" | "projection" | "entity" | "name" | "version" | "op" | "traced">): void {
     const twin = this.of(row.entity, row.projection).find(({ version }) => version === row.version)
-    this.rows.set(row.id, {
+    const facts: RowFacts = {
       ...row,
       createdAt: this.kernel.now,
       state: "open",
@@ -54,15 +83,27 @@ export class Ledger {
       attempts: 0,
       crashes: 0,
       alone: false,
+      dueAt: this.kernel.now,
       hold: undefined,
       recorded: [],
       everDead: false,
       replayed: false,
       processTold: 0,
       lostTold: 0
-    })
-    this.open++
+    }
+    this.rows.set(row.id, facts)
+    this.open.add(facts)
     if (twin !== undefined) this.log.violated("3 conservation", `${shown(twin)} has two rows`, row.name)
+  }
+
+  /** A claim is about to be sent. */
+  asked(by: string, projection: Projection): void {
+    const since = this.ending.get(by)
+    if (since === undefined || since === this.kernel.now) return
+    this.log.violated(
+      "stop",
+      `${by} claims ${projection} ${(this.kernel.now - since).toFixed(0)} ms after it was told to end`
+    )
   }
 
   claimed(by: string, batch: Batch, leaseFor: Duration.Duration, alone: boolean): void {
@@ -88,6 +129,7 @@ export class Ledger {
       const next = row.attempts + 1
       this.expect(attempt === next, "5 attempts", row, `is told attempt ${attempt} instead of ${next}`)
       this.expect(row.alone === alone && (!alone || found.length === 1), "alone", row, "is not tried as it should be")
+      this.expect(row.dueAt <= this.kernel.now, "due", row, `is not due before ${row.dueAt}`)
       row.hold = { token, worker: by, until }
     }
     if (isOrdered[projection]) this.inOrder(found, token)
@@ -97,7 +139,7 @@ export class Ledger {
   private inOrder(found: ReadonlyArray<RowFacts>, token: string): void {
     for (const row of found) {
       const earlier = this.of(row.entity, row.projection).find((other) =>
-        other.version < row.version && other.state === "open" && !other.replayed && other.hold?.token !== token
+        other.version < row.version && other.state === "open" && other.hold?.token !== token
       )
       this.expect(earlier === undefined, "6 order", row, `was claimed before ${earlier && shown(earlier)} had ended`)
     }
@@ -116,7 +158,10 @@ export class Ledger {
     }
     if (ids.size > 0) this.log.happened("lease lengthened")
     else this.log.happened("heartbeat found the lease lost")
-    this.log.say(by, `extends t${batch.token}: ${ids.size} of ${found.length} ${found.map(({ name }) => name).join(" ")}`)
+    this.log.say(
+      by,
+      `extends t${batch.token}: ${ids.size} of ${found.length} ${found.map(({ name }) => name).join(" ")}`
+    )
   }
 
   settled(by: string, batch: Batch, settlements: ReadonlyArray<Settlement>, ids: ReadonlySet<number>): void {
@@ -137,6 +182,7 @@ export class Ledger {
 
   private ended(row: RowFacts, settlement: Settlement): void {
     row.hold = undefined
+    if ("delayMs" in settlement) row.dueAt = this.kernel.now + settlement.delayMs
     if (settlement._tag === "Release") {
       if (settlement.why === null) this.log.happened("rows given back untried")
       else this.log.happened("attempt failed, not counted")
@@ -148,7 +194,13 @@ export class Ledger {
     switch (settlement._tag) {
       case "Retry": {
         row.crashes = 0
-        this.expect(row.attempts < this.options.attemptsMax, "3 conservation", row, "is tried again beyond its attempts")
+        this.expect(
+          row.attempts < this.options.attemptsMax,
+          "3 conservation",
+          row,
+          "is tried again beyond its attempts"
+        )
+        if (settlement.detail === "the delivery did not end") this.log.happened("delivery timed out")
         return this.log.happened("retry scheduled")
       }
       case "Done": {
@@ -160,7 +212,14 @@ export class Ledger {
         const poisonous = settlement.errorType === "es_mapping"
         const own = poisonous && this.poisoned.has(row.entity) && row.projection === "search"
         const exhausted = row.attempts >= this.options.attemptsMax
-        this.expect(own || (!poisonous && exhausted), "3 conservation", row, `died of ${settlement.errorType} for nothing`)
+        this.expect(
+          own || (!poisonous && exhausted),
+          "3 conservation",
+          row,
+          `died of ${settlement.errorType} for nothing`
+        )
+        const outage = this.options.profile === "outage"
+        this.expect(poisonous || !outage, "9 outage", row, `was buried for an outage (${settlement.errorType})`)
         this.log.happened(poisonous ? "dead: poison" : "dead: out of attempts")
         return this.over(row, "dead")
       }
@@ -171,7 +230,7 @@ export class Ledger {
     row.state = as
     row.endedAt = this.kernel.now
     if (as === "dead") row.everDead = true
-    this.open--
+    this.open.delete(row)
   }
 
   reclaimed(by: string, projection: Projection, lost: ReadonlyArray<LostAttempt>): void {
@@ -184,8 +243,11 @@ export class Ledger {
       const ended = row.hold !== undefined && row.hold.until <= this.kernel.now
       this.expect(ended, "4 exclusive", row, `was taken back from ${row.hold?.worker ?? "nobody"} before its time`)
       this.expect(row.hold?.worker === worker, "4 exclusive", row, `was not lost by ${worker}`)
+      const kept = this.isAlive(worker) && couldKeep(this.options.faults, row.hold?.until ?? 0, this.refusedAt)
+      this.expect(!kept, "heartbeat", row, `was lost by ${worker}, which nothing had disturbed`)
       this.expect(attempt === row.attempts + 1, "5 attempts", row, `lost attempt ${attempt} after ${row.attempts}`)
       row.hold = undefined
+      row.dueAt = this.kernel.now
       row.attempts++
       row.crashes++
       row.recorded.push(row.attempts)
@@ -219,7 +281,8 @@ export class Ledger {
       row.crashes = 0
       row.alone = false
       row.replayed = true
-      this.open++
+      row.dueAt = this.kernel.now
+      this.open.add(row)
       this.log.happened(status === "dead" ? "replayed a dead row" : "replayed a done row")
     }
     if (ids.length > 0) {

@@ -22,6 +22,8 @@ export class Nemesis {
   private readonly stores: Context.Context<Stores>
   private readonly fleet: Fleet
   private readonly chance: Chance
+  /** Strikes that are still to come, and weathers that are not over. */
+  private pending = 0
 
   constructor(world: World, stores: Context.Context<Stores>, fleet: Fleet) {
     this.world = world
@@ -30,14 +32,20 @@ export class Nemesis {
     this.chance = world.chance("nemesis")
   }
 
+  get isOver(): boolean {
+    return this.pending === 0
+  }
+
   begin(): void {
-    const { options: { faultCount, faults, spanMs }, server } = this.world
+    const { options: { faultCount, faults, profile, spanMs }, server } = this.world
     for (let index = 0; index < faultCount; index++) {
       const kind = this.chance.one(faults)
-      server.after(this.chance.between(0, 0.95 * spanMs), () => {
+      server.after(this.chance.between(0, (profile === "outage" ? 0.3 : 0.95) * spanMs), () => {
+        this.pending--
         if (this.world.faults.mayHarm) this.strike(kind)
       })
     }
+    this.pending = faultCount
   }
 
   private say(what: string): void {
@@ -79,10 +87,11 @@ export class Nemesis {
   }
 
   private weather(kind: Weather): void {
-    const { faults, options: { leaseMs, spanMs }, server } = this.world
-    const target = this.chance.of(0.5) ? this.victim()?.name : undefined
-    const share = this.chance.one([0.2, 0.5, 1])
-    const ms = this.chance.between(500, Math.min(spanMs / 2, 3 * leaseMs + 5_000))
+    const { faults, options: { leaseMs, profile, spanMs }, server } = this.world
+    const isOutage = profile === "outage"
+    const target = !isOutage && this.chance.of(0.5) ? this.victim()?.name : undefined
+    const share = isOutage ? 1 : this.chance.one([0.2, 0.5, 1])
+    const ms = isOutage ? spanMs : this.chance.between(500, Math.min(spanMs / 2, 3 * leaseMs + 5_000))
     this.say(`${kind} for ${target ?? "all"}, ${share * 100} %, ${ms.toFixed(0)} ms`)
     const end = faults.begin({ kind, target, share })
     server.after(ms, () => {
@@ -109,31 +118,46 @@ export class Nemesis {
     const { ledger } = this.world
     if (!ledger.paused.has(projection)) return
     this.say(`resumes ${projection}`)
-    this.ask("resuming", Effect.tap(ProjectionControl.use(({ resume }) => resume(projection)), () =>
-      Effect.sync(() => ledger.paused.delete(projection))))
+    this.ask(
+      "resuming",
+      Effect.tap(
+        ProjectionControl.use(({ resume }) => resume(projection)),
+        () => Effect.sync(() => ledger.paused.delete(projection))
+      )
+    )
   }
 
   private pause(): void {
     const { ledger, server } = this.world
     const projection = this.chance.one(subscribed)
     this.say(`pauses ${projection}`)
-    this.ask("pausing", Effect.tap(ProjectionControl.use(({ pause }) => pause(projection, null)), () =>
-      Effect.sync(() => ledger.paused.add(projection))))
+    this.ask(
+      "pausing",
+      Effect.tap(
+        ProjectionControl.use(({ pause }) => pause(projection, null)),
+        () => Effect.sync(() => ledger.paused.add(projection))
+      )
+    )
     server.after(this.chance.between(1_000, 15_000), () => this.resume(projection))
   }
 
   replay(projection: Projection, status: "done" | "dead"): void {
-    this.ask("replaying", Effect.gen({ self: this }, function*() {
-      const [store, { replay }] = [yield* Store, yield* OutboxReport]
-      const ended = Effect.map(store.read, ({ rows }) =>
-        HashMap.toValues(rows).flatMap(({ id, state }) => state._tag === "Finished" ? [id] : []))
-      const [before, after] = yield* store.run(Effect.all([
-        ended,
-        Effect.andThen(replay({ projection, status }), ended)
-      ]))
-      this.world.ledger.replayed(projection, status, before.filter((id) => !after.includes(id)))
-      this.fleet.hint()
-    }))
+    this.ask(
+      "replaying",
+      Effect.gen({ self: this }, function*() {
+        const [store, { replay }] = [yield* Store, yield* OutboxReport]
+        const ended = Effect.map(
+          store.read,
+          ({ rows }) => HashMap.toValues(rows).flatMap(({ id, state }) => state._tag === "Finished" ? [id] : [])
+        )
+        const [before, after] = yield* store.run(Effect.all([
+          ended,
+          Effect.andThen(replay({ projection, status }), ended)
+        ]))
+        this.world.ledger.replayed(projection, status, before.filter((id) => !after.includes(id)))
+        this.fleet.hint()
+      })
+    )
   }
 
   /** No further fault; who stands still goes on. What is lost or hangs already remains so. */

@@ -35,8 +35,11 @@ export type FaultKind = Weather | FaultEvent
 
 export interface SimOptions {
   readonly seed: number
-  /** `calm`: nothing fails but rows that are poison, so that what a poison row costs the others can be measured. */
-  readonly profile: "calm" | "chaos"
+  /**
+   * `calm`: nothing fails but rows that are poison, so that what a poison row costs the others can be measured.
+   * `outage`: a far side or the database is away for minutes, and nothing else is wrong; no row may die of that.
+   */
+  readonly profile: "calm" | "outage" | "chaos"
   readonly workers: number
   readonly batchSize: number
   readonly concurrency: number
@@ -66,7 +69,12 @@ export interface SimOptions {
 const subset = <A>(chance: Chance, all: ReadonlyArray<A>, share: number): ReadonlyArray<A> =>
   all.filter(() => chance.of(share))
 
-const faultsOf = (chance: Chance): ReadonlyArray<FaultKind> => {
+/** Those during which nobody can deliver anything. */
+const outages = ["engine-429", "engine-503", "engine-timeout", "engine-auth", "db-refuses"] as const
+
+const faultsOf = (chance: Chance, profile: SimOptions["profile"]): ReadonlyArray<FaultKind> => {
+  if (profile === "calm") return []
+  if (profile === "outage") return [chance.one(outages)]
   // Few kinds at once leave each of them time to do its harm; all at once find what only meets by accident.
   const share = chance.one([0.15, 0.3, 0.6, 1])
   const found = subset<FaultKind>(chance, [...weathers, ...events], share)
@@ -75,29 +83,30 @@ const faultsOf = (chance: Chance): ReadonlyArray<FaultKind> => {
 
 export const optionsOf = (seed: number): SimOptions => {
   const chance = stream(seed, "options")
-  const calm = chance.of(0.1)
+  const profile = chance.one(["calm", "outage", ...Array.from({ length: 8 }, () => "chaos" as const)] as const)
+  const isChaos = profile === "chaos"
   return {
     seed,
-    profile: calm ? "calm" : "chaos",
-    workers: chance.int(1, 4),
+    profile,
+    workers: chance.one([1, 2, 2, 3, 4]),
     batchSize: chance.one([1, 2, 3, 5, 10, 50]),
-    concurrency: chance.int(1, 3),
-    leaseMs: chance.one([3_000, 6_000, 12_000, 30_000]),
-    pollMs: chance.one([1_000, 2_000, 5_000]),
-    attemptsMax: chance.one([2, 3, 5, 10, 10]),
-    backoff: { baseMs: chance.one([100, 500, 2_000]), capMs: chance.one([2_000, 8_000]) },
+    concurrency: chance.one([1, 1, 2, 3]),
+    leaseMs: chance.one([4_000, 8_000, 15_000, 30_000]),
+    pollMs: chance.one([1_000, 2_000, 5_000, 5_000]),
+    attemptsMax: isChaos ? chance.one([2, 3, 5, 10, 10]) : 10,
+    backoff: { baseMs: chance.one([100, 500, 2_000]), capMs: chance.one([2_000, 8_000, 60_000]) },
     drainMs: chance.one([500, 5_000, 25_000]),
     lanes: chance.one([1, 2, 4, 16]),
     entities: chance.int(2, 10),
-    writes: chance.int(15, 50),
-    spanMs: chance.int(15, 60) * 1_000,
+    writes: chance.int(15, 40),
+    spanMs: (profile === "outage" ? chance.int(60, 400) : chance.int(15, 60)) * 1_000,
     hintShare: chance.one([0, 0.8, 1]),
     skewMs: chance.of(0.3) ? chance.int(-600_000, 600_000) : 0,
     latencyMs: chance.one([0.5, 2, 20]),
-    poisonShare: chance.of(calm ? 0.7 : 0.3) ? chance.one([0.1, 0.3]) : 0,
-    killerShare: !calm && chance.of(0.15) ? chance.one([0.15, 0.3]) : 0,
-    faults: calm ? [] : faultsOf(chance),
-    faultCount: calm ? 0 : chance.int(2, 14)
+    poisonShare: chance.of(profile === "calm" ? 0.7 : 0.3) ? chance.one([0.1, 0.3]) : 0,
+    killerShare: isChaos && chance.of(0.15) ? chance.one([0.15, 0.3]) : 0,
+    faults: faultsOf(chance, profile),
+    faultCount: { calm: 0, outage: 1, chaos: chance.int(2, 14) }[profile]
   }
 }
 

@@ -4,52 +4,84 @@ import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import { Chronicle, type ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import { type Batch, type ClaimOptions, Leases } from "../../src/outbox/Leases.ts"
+import type { Projection } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
+import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import type { Process } from "./Kernel.ts"
 import type { Stores } from "./Stores.ts"
 import type { Wire } from "./Wire.ts"
 import type { World } from "./World.ts"
 
-type Claim = (options: ClaimOptions) => Effect.Effect<Batch>
+/** So many looks that can find nothing are answered at once for each that is made. */
+const idleLooks = 16
 
 const leases = (world: World, wire: Wire, from: Process, real: Leases["Service"]): Leases["Service"] => {
   const { ledger, log } = world
+  let looks = 0
 
-  const claiming = (alone: boolean, options: ClaimOptions, claim: Claim) =>
-    wire(
-      from,
-      alone ? "claimAlone" : "claim",
-      Effect.tap(claim(options), (batch) =>
-        Effect.sync(() => ledger.claimed(from.name, batch, options.leaseFor, alone)))
+  /** Most calls are made by workers with nothing to do. Without this, a run would mainly consist of them. */
+  const unlessIdle = <A, E>(isIdle: () => boolean, nothing: A, look: Effect.Effect<A, E>) =>
+    Effect.suspend(() => isIdle() && ++looks % idleLooks !== 0 ? Effect.succeed(nothing) : look)
+
+  const claiming = (
+    projection: Projection,
+    alone: boolean,
+    options: Omit<ClaimOptions, "limit">,
+    claim: Effect.Effect<Batch, StoreUnavailable>
+  ) =>
+    Effect.andThen(
+      Effect.sync(() => ledger.asked(from.name, projection)),
+      unlessIdle(
+        () => !ledger.isClaimable(projection),
+        { projection, token: "", worker: options.worker, claimedAt: 0, deliveries: [] },
+        wire(
+          from,
+          alone ? "claimAlone" : "claim",
+          Effect.tap(claim, (batch) => Effect.sync(() => ledger.claimed(from.name, batch, options.leaseFor, alone)))
+        )
+      )
     )
 
   return {
-    claim: (projection, options) =>
-      claiming(false, options, (options) => Effect.orDie(real.claim(projection, options))),
-    claimAlone: (projection, options) =>
-      claiming(true, { ...options, limit: 1 }, (options) => Effect.orDie(real.claimAlone(projection, options))),
-    hasAlone: (projection) => wire(from, "hasAlone", real.hasAlone(projection)),
+    claim: (projection, options) => claiming(projection, false, options, real.claim(projection, options)),
+    claimAlone: (projection, options) => claiming(projection, true, options, real.claimAlone(projection, options)),
+    hasAlone: (projection) =>
+      unlessIdle(() => !ledger.hasAlone(projection), false, wire(from, "hasAlone", real.hasAlone(projection))),
     settle: (batch, settlements) =>
       wire(
         from,
         "settle",
         Effect.tap(real.settle(batch, settlements), (ids) =>
           Effect.sync(() => ledger.settled(from.name, batch, settlements, ids)))
-      ).pipe(Effect.tap(() => Effect.sync(() => {
-        for (const { id } of batch.deliveries) ledger.rows.get(id)!.processTold++
-      }))),
+      ).pipe(Effect.tap(() =>
+        Effect.sync(() => {
+          for (const { id } of batch.deliveries) {
+            ledger.rows.get(id)!.processTold++
+          }
+        })
+      )),
     reclaim: (projection, options) =>
-      wire(
-        from,
-        "reclaim",
-        Effect.tap(real.reclaim(projection, options), (lost) =>
-          Effect.sync(() => ledger.reclaimed(from.name, projection, lost)))
-      ).pipe(Effect.tap((lost) => Effect.sync(() => {
-        for (const { id } of lost) ledger.rows.get(id)!.lostTold++
-        if (lost.length > 0) log.say(from.name, `hears of ${lost.length} lost attempts`)
-      }))),
-    // It answers nothing and changes nothing here.
-    sweep: real.sweep
+      unlessIdle(
+        () => !ledger.hasExpired(projection),
+        [],
+        wire(
+          from,
+          "reclaim",
+          Effect.tap(real.reclaim(projection, options), (lost) =>
+            Effect.sync(() => ledger.reclaimed(from.name, projection, lost)))
+        )
+      ).pipe(Effect.tap((lost) =>
+        Effect.sync(() => {
+          for (const { id } of lost) {
+            ledger.rows.get(id)!.lostTold++
+          }
+          if (lost.length > 0) {
+            log.say(from.name, `hears of ${lost.length} lost attempts`)
+          }
+        })
+      )),
+    // It changes nothing here, and would be most of what a quiet system does.
+    sweep: () => Effect.never
   }
 }
 
@@ -68,16 +100,22 @@ const control = (
   wire: Wire,
   from: Process,
   real: ProjectionControl["Service"]
-): ProjectionControl["Service"] => ({
-  ...real,
-  tell: (projection, worker, note) => {
-    const state = note?.state ?? "closed"
-    const words = { open: "breaker opened", half_open: "breaker half open", closed: "breaker closed again" } as const
-    world.log.happened(words[state])
-    world.log.say(from.name, `says that its ${projection} breaker is ${state}`)
-    return wire(from, "tell", real.tell(projection, worker, note))
+): ProjectionControl["Service"] => {
+  const { log } = world
+  const isOpen = new Set<Projection>()
+  return {
+    ...real,
+    tell: (projection, worker, note) => {
+      if (note === null) log.happened("breaker closed again")
+      else log.happened(isOpen.has(projection) ? "breaker opened again" : "breaker opened")
+      if (note === null) isOpen.delete(projection)
+      else isOpen.add(projection)
+      if (projection === "search") world.breakers.told(from, note === null)
+      log.say(from.name, `says that its ${projection} breaker is ${note?.state ?? "closed"}`)
+      return wire(from, "tell", real.tell(projection, worker, note))
+    }
   }
-})
+}
 
 const chronicle = (world: World, wire: Wire, from: Process, real: Chronicle["Service"]): Chronicle["Service"] => ({
   ...real,
@@ -86,7 +124,10 @@ const chronicle = (world: World, wire: Wire, from: Process, real: Chronicle["Ser
     const told = entries.map(({ entity_id, version }) => `${ledger.nameOf(entity_id)}@${version}`)
     const appended = Effect.tap(real.append(entries), (isNew) =>
       Effect.sync(() => {
-        log.say(from.name, `appends ${told.map((entry, at) => `${entry}${isNew[at] === true ? "" : " again"}`).join(", ")}`)
+        log.say(
+          from.name,
+          `appends ${told.map((entry, at) => `${entry}${isNew[at] === true ? "" : " again"}`).join(", ")}`
+        )
         log.happened("chronicle entry known already", isNew.filter((isNew) => !isNew).length)
       }))
     return wire(from, "append", appended)

@@ -25,6 +25,8 @@ export interface RowFacts {
   attempts: number
   crashes: number
   alone: boolean
+  /** Not to be claimed before. */
+  dueAt: number
   hold: Hold | undefined
   /** The numbers of all attempts that are recorded. */
   readonly recorded: Array<number>

@@ -33,13 +33,13 @@ const historyMax = 60
  * A request that hangs is given up after five minutes or ten leases (`Dispatcher`); a breaker waits a minute and a quarter
  * at most, and longer than that only when it was told to; what is tried again waits for its back-off.
  */
-const boundMs = ({ faults, leaseMs }: SimOptions): number =>
-  120_000 + 4 * leaseMs + (faults.includes("engine-hangs") ? Math.max(300_000, 10 * leaseMs) : 0)
+const boundMs = ({ backoff, faults, leaseMs }: SimOptions): number =>
+  120_000 + backoff.capMs + 4 * leaseMs + (faults.includes("engine-hangs") ? Math.max(300_000, 10 * leaseMs) : 0)
 
 /** A stopping worker: what it drains, and the last settlement with the retries that a database may cost. */
 const endingMs = ({ drainMs, leaseMs }: SimOptions): number => drainMs + leaseMs + 10_000
 
-class Run_ {
+class Simulation {
   readonly world: World
   private readonly fleet: Fleet
   private readonly nemesis: Nemesis
@@ -69,7 +69,7 @@ class Run_ {
   }
 
   private late(what: string): void {
-    const open: ReadonlyArray<RowFacts> = [...this.world.ledger.rows.values()].filter(({ state }) => state === "open")
+    const open: ReadonlyArray<RowFacts> = [...this.world.ledger.open]
     const rows = open.slice(0, 10).map((row) => `${shown(row)} ${row.projection}`).join(", ")
     this.world.log.violated("7 liveness", `${what}: ${open.length} rows are open: ${rows}`, open[0]?.name)
   }
@@ -77,7 +77,7 @@ class Run_ {
   private quiet(what: string): void {
     const { kernel, ledger, options } = this.world
     const begun = kernel.now
-    if (!this.go(boundMs(options), () => ledger.open === 0)) this.late(what)
+    if (!this.go(boundMs(options), () => ledger.open.size === 0)) this.late(what)
     this.healedMs = Math.max(this.healedMs, kernel.now - begun)
   }
 
@@ -85,6 +85,13 @@ class Run_ {
     if (this.failed) return
     const contents = Effect.runSync(Effect.provideContext(Store.use(({ read }) => read), this.stores))
     check({ world: this.world, contents, engine: this.engine, workload: this.workload })
+  }
+
+  /** Whoever is answered again closes its breaker, and says so as soon as the database lets it. */
+  private breakers(): void {
+    const { breakers, log, options } = this.world
+    if (this.go(2 * options.leaseMs + 60_000, () => breakers.wrong === undefined)) return
+    log.violated("breaker", `${breakers.wrong?.name} is answered, and its breaker is open`)
   }
 
   private end(): void {
@@ -100,7 +107,8 @@ class Run_ {
         this.workload.begin()
         this.nemesis.begin()
         this.fleet.startAll()
-        this.go(options.spanMs, () => false)
+        const isOver = () => this.workload.ended === options.writes && ledger.open.size === 0 && this.nemesis.isOver
+        this.go(options.spanMs, isOver)
         this.nemesis.heal()
         this.go(0.001, () => false)
         this.quiet("after the faults")
@@ -114,8 +122,11 @@ class Run_ {
       () => this.check(),
       () => {
         const dead = [...ledger.rows.values()].find(({ state }) => state === "dead")
-        if (dead !== undefined) this.world.log.violated("3 conservation", `${shown(dead)} died though all is well`, dead.name)
+        if (dead !== undefined) {
+          this.world.log.violated("3 conservation", `${shown(dead)} died though all is well`, dead.name)
+        }
       },
+      () => this.breakers(),
       () => this.end()
     ]
     for (const phase of phases) if (!this.failed) phase()
@@ -123,10 +134,18 @@ class Run_ {
 
   run(): Run {
     const { kernel, log, options } = this.world
+    const { stackTraceLimit } = Error
+    // Half of a run would be spent on finding out where its spans began.
+    Error.stackTraceLimit = 0
     try {
       this.live()
     } catch (error) {
-      log.violated(error instanceof Stuck ? "7 liveness" : "no defects", error instanceof Error ? error.stack ?? "" : String(error))
+      log.violated(
+        error instanceof Stuck ? "7 liveness" : "no defects",
+        error instanceof Error ? error.stack ?? "" : String(error)
+      )
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit
     }
     return {
       options,
@@ -140,4 +159,4 @@ class Run_ {
   }
 }
 
-export const simulate = (seed: number): Run => new Run_(optionsOf(seed)).run()
+export const simulate = (seed: number): Run => new Simulation(optionsOf(seed)).run()

@@ -16,8 +16,14 @@ class CountedSpan implements Tracer.Span {
   readonly links: ReadonlyArray<Tracer.SpanLink> = []
   readonly sampled = true
   readonly kind: Tracer.SpanKind
+  private readonly ended: (span: Tracer.Span, isBackwards: boolean) => void
 
-  constructor(options: Parameters<Tracer.Tracer["span"]>[0], number: number) {
+  constructor(
+    options: Parameters<Tracer.Tracer["span"]>[0],
+    number: number,
+    ended: (span: Tracer.Span, isBackwards: boolean) => void
+  ) {
+    this.ended = ended
     this.name = options.name
     this.parent = options.parent
     this.kind = options.kind
@@ -27,7 +33,9 @@ class CountedSpan implements Tracer.Span {
   }
 
   end(endTime: bigint, exit: Exit.Exit<unknown, unknown>): void {
-    this.status = { _tag: "Ended", startTime: this.status.startTime, endTime, exit }
+    const { startTime } = this.status
+    this.status = { _tag: "Ended", startTime, endTime, exit }
+    this.ended(this, endTime < startTime)
   }
 
   attribute(key: string, value: unknown): void {
@@ -43,15 +51,23 @@ const told = new Set(["outbox.process", "outbox.attempt_lost"])
 
 export class Spans {
   readonly ofRows: Array<Tracer.Span> = []
-  /** Spans that have begun; each must end. */
-  begun = 0
+  /** Names of spans that ended before they began. */
+  readonly backwards: Set<string> = new Set()
   private numbers = 0
 
-  readonly tracer: Tracer.Tracer = Tracer.make({
-    span: (options) => {
-      const span = new CountedSpan(options, ++this.numbers)
-      if (told.has(span.name)) this.ofRows.push(span)
-      return span
+  /** `open` are those of its spans that have not ended. */
+  tracer(open: Set<Tracer.Span> = new Set()): Tracer.Tracer {
+    const ended = (span: Tracer.Span, isBackwards: boolean) => {
+      open.delete(span)
+      if (isBackwards) this.backwards.add(span.name)
     }
-  })
+    return Tracer.make({
+      span: (options) => {
+        const span = new CountedSpan(options, ++this.numbers, ended)
+        open.add(span)
+        if (told.has(span.name)) this.ofRows.push(span)
+        return span
+      }
+    })
+  }
 }

@@ -118,7 +118,10 @@ export class Workload {
     const untagged = truth.kind === "tag"
       ? [...this.truths].filter(([, other]) => !other.removed && other.tagIds.includes(id))
       : []
-    const made = [...untagged.map(([block, { version }]) => [block, version + 1] as const), [id, truth.version + 1] as const]
+    const made = [
+      ...untagged.map(([block, { version }]) => [block, version + 1] as const),
+      [id, truth.version + 1] as const
+    ]
     return {
       words: `removes ${this.world.ledger.nameOf(id)}`,
       effect: Effect.as(Catalog.use((catalog) => catalog.remove(truth.kind, id, undefined)), made),
@@ -136,25 +139,34 @@ export class Workload {
   private write(): void {
     const { log } = this.world
     const { commit, effect, words } = this.next()
-    const aborts = this.chance.of(0.08)
+    const aborts = this.chance.of(0.06)
+    const fails = !aborts && this.chance.of(0.06)
     const traced = this.chance.of(0.8)
-    const committing = Transaction.use(({ run }) =>
-      run(aborts ? Effect.andThen(effect, Effect.fail("taken back")) : effect)
-    ).pipe(
+    const takenBack = Transaction.use(({ run }) => run(Effect.andThen(effect, Effect.fail("taken back"))))
+    const write = Effect.andThen(
+      Effect.sync(() => void (this.world.api.appendFails = fails)),
+      aborts ? takenBack : effect
+    )
+    const committing = write.pipe(
       Effect.withSpan("request", { kind: "server", root: true }),
       Effect.withTracerEnabled(traced),
-      Effect.tap((made) => Store.use(({ read }) => Effect.map(read, (contents) => {
-        commit()
-        this.look(contents, made, traced)
-      }))),
+      Effect.tap((made) =>
+        Store.use(({ read }) =>
+          Effect.map(read, (contents) => {
+            commit()
+            this.look(contents, made, traced)
+          })
+        )
+      ),
       Effect.provideContext(this.stores)
     )
-    log.say("api", `${words}${aborts ? ", and takes it back" : ""}`)
+    log.say("api", `${words}${aborts ? ", and takes it back" : fails ? ", and its rows cannot be left" : ""}`)
     launch(this.world.server, contextOf(this.world, this.world.server), committing, (exit) => {
       this.ended++
+      this.world.api.appendFails = false
       if (Exit.isSuccess(exit)) return this.hint()
       const text = String(exit.cause)
-      if (aborts) log.happened("write aborted")
+      if (aborts || text.includes("StoreUnavailable")) log.happened("write aborted")
       else if (text.includes("VersionMismatch")) log.happened("version conflict refused")
       else brokenBy(this.world, `a write that ${words}`, exit.cause)
     })

@@ -1,5 +1,6 @@
 /** One simulated system: the database and the far sides in one process, the workers each in its own. */
 import { type Cause, Clock, Context, Effect, type Exit, Logger, Random, References, Scheduler, Tracer } from "effect"
+import { Breakers } from "./Breakers.ts"
 import { type Chance, effectRandom, stream } from "./Chance.ts"
 import { Faults } from "./Faults.ts"
 import { Kernel, type Process } from "./Kernel.ts"
@@ -17,7 +18,10 @@ export interface World {
   readonly log: OpLog
   readonly ledger: Ledger
   readonly spans: Spans
+  readonly breakers: Breakers
   readonly chance: (name: string) => Chance
+  /** The next row that is left in an outbox is not, and takes its write with it. */
+  readonly api: { appendFails: boolean }
 }
 
 export const makeWorld = (options: SimOptions): World => {
@@ -32,16 +36,22 @@ export const makeWorld = (options: SimOptions): World => {
     log,
     ledger: new Ledger(kernel, log, options),
     spans: new Spans(),
-    chance
+    breakers: new Breakers(),
+    chance,
+    api: { appendFails: false }
   }
 }
 
 /** What the fibers of a process run under: its own time and turn, and random values of its own. */
-export const contextOf = (world: World, process: Process): Context.Context<never> =>
+export const contextOf = (
+  world: World,
+  process: Process,
+  openSpans?: Set<Tracer.Span>
+): Context.Context<never> =>
   Context.make(Clock.Clock, process.clock).pipe(
     Context.add(Scheduler.Scheduler, process),
     Context.add(Random.Random, effectRandom(world.chance(`random of ${process.name}`))),
-    Context.add(Tracer.Tracer, world.spans.tracer),
+    Context.add(Tracer.Tracer, world.spans.tracer(openSpans)),
     Context.add(Logger.CurrentLoggers, new Set<Logger.Logger<unknown, unknown>>()),
     Context.add(References.MinimumLogLevel, "None")
   )

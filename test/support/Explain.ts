@@ -5,6 +5,7 @@ import { SqlClient, type Statement } from "effect/sql"
 
 export interface PlanNode {
   readonly "Node Type": string
+  readonly "Parent Relationship"?: string
   readonly "Relation Name"?: string
   readonly "Index Name"?: string
   readonly "Shared Hit Blocks"?: number
@@ -38,7 +39,7 @@ const quoted = (value: unknown): string => {
     const each = value.map((one) => one === null ? "null" : `"${String(one).replaceAll(/["\\]/g, "\\$&")}"`)
     return quoted(`{${each.join(",")}}`)
   }
-  return `'${String(value).replaceAll("'", "''")}'`
+  return `'${(value as string | number | bigint | boolean).toString().replaceAll("'", "''")}'`
 }
 
 const Answer = Schema.Tuple([Schema.Struct({ "QUERY PLAN": Schema.Unknown })])
@@ -52,8 +53,6 @@ export const explain = Effect.fnUntraced(function*(statement: Statement.Statemen
   const values = parameters.map(quoted).join(", ")
   const run = Effect.gen(function*() {
     yield* sql.unsafe(`set local plan_cache_mode = ${mode}`)
-    if (process.env["RPC"]) yield* sql.unsafe(`set local random_page_cost = ${process.env["RPC"]}`)
-    if (process.env["XSET"]) yield* sql.unsafe(`set local ${process.env["XSET"]}`)
     yield* sql.unsafe(`prepare explained (${types}) as ${text}`)
     const rows = yield* sql.unsafe(`explain (analyze, buffers, format json) execute explained (${values})`)
     const [{ "QUERY PLAN": plan }] = yield* decode(rows)
@@ -68,5 +67,11 @@ export const explain = Effect.fnUntraced(function*(statement: Statement.Statemen
 })
 
 export const nodesOf = (node: PlanNode): ReadonlyArray<PlanNode> => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
+
+/** What the node works on, without what is asked for each of its rows. */
+export const inputsOf = (node: PlanNode): ReadonlyArray<PlanNode> => [
+  node,
+  ...(node.Plans ?? []).filter((each) => !each["Parent Relationship"]?.endsWith("Plan")).flatMap(inputsOf)
+]
 
 export const buffersOf = (node: PlanNode) => (node["Shared Hit Blocks"] ?? 0) + (node["Shared Read Blocks"] ?? 0)

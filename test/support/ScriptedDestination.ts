@@ -57,3 +57,15 @@ export const refusal = (rows: Rows, failure: Partial<Failure> = {}): Said => {
   const refused: Failure = { class: "transient", errorType: "es_503", detail: "no shards", ...failure }
   return { outcomes: rows.map(() => ({ _tag: "Failed", failure: refused })), refused, status: 503 }
 }
+
+/** Answers once it is told to; before that it refuses everything. Counts the rows of each request. */
+export const outage = (failure: Partial<Failure> = {}) => {
+  const state = { healed: false, failure, sizes: [] as Array<number> }
+  const destination = requested((rows) =>
+    Effect.sync(() => {
+      state.sizes.push(rows.length)
+      return state.healed ? accepted(rows) : refusal(rows, state.failure)
+    })
+  )
+  return { state, destination }
+}

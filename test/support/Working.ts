@@ -3,6 +3,8 @@ import { Duration, Effect, Exit, Layer, Scope } from "effect"
 import * as WorkerIdentityMemory from "../../layers/memory/WorkerIdentityMemory.ts"
 import type { Destination } from "../../src/delivery/Destination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
+import * as Reclaim from "../../src/delivery/Reclaim.ts"
+import * as Turn from "../../src/delivery/Turn.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
 import type { Change } from "../../src/domain/Change.ts"
@@ -17,7 +19,7 @@ import * as MemoryStores from "./MemoryStores.ts"
 import * as RecordedSpans from "./RecordedSpans.ts"
 import * as ScriptedDestination from "./ScriptedDestination.ts"
 
-export const options: Worker.WorkerOptions = {
+export const options: Turn.WorkerOptions = {
   projection: "search",
   batchSize: 500,
   concurrency: 2,
@@ -35,7 +37,7 @@ type Told = Layer.Layer<Destination, never, Stores>
 type Ports = Layer.Layer<never, never, Stores>
 
 /** Whom the worker delivers to, and who it is. */
-export const parts = (destination: Told, set: Partial<Worker.WorkerOptions> = {}, name = "w1") => {
+export const parts = (destination: Told, set: Partial<Turn.WorkerOptions> = {}, name = "w1") => {
   const { attemptsMax, batchSize, concurrency, leaseFor, projection } = { ...options, ...set }
   return Dispatcher.layer({ attemptsMax, leaseFor, backoff }).pipe(
     Layer.provide(destination),
@@ -60,7 +62,7 @@ export const away = Effect.fail(new StoreUnavailable({ cause: "away" }))
 interface Given {
   readonly spans?: Layer.Layer<RecordedSpans.RecordedSpans>
   readonly ports?: Ports
-  readonly options?: Partial<Worker.WorkerOptions>
+  readonly options?: Partial<Turn.WorkerOptions>
 }
 
 /** Everything that a batch needs, over a store of its own. */
@@ -76,7 +78,7 @@ export const working = (destination: Told, given: Given = {}) =>
 /** A store, for the workers that a test starts. */
 export const store = Effect.provide(MemoryStores.layer.pipe(Layer.provideMerge(RecordedSpans.layer)))
 
-/** Starts a worker; the answer's `stop` does what a SIGTERM would, `kill` what a SIGKILL would. */
+/** Starts a worker; the answer's `stop` does what a SIGTERM would. */
 export const start = Effect.fnUntraced(function*(
   given: Pick<Given, "options" | "ports"> & { readonly destination?: Told } = {},
   name = "w1"
@@ -93,8 +95,8 @@ export const start = Effect.fnUntraced(function*(
 })
 
 /** How many rows there were. */
-export const runOnce = Effect.map(Worker.runOnce(options), (turn) => turn._tag === "Worked" ? turn.rows : 0)
-export const reclaimOnce = Worker.reclaimOnce(options)
+export const runOnce = Effect.map(Turn.runOnce(options), (turn) => turn._tag === "Worked" ? turn.rows : 0)
+export const reclaimOnce = Reclaim.reclaimOnce(options)
 
 /** As a worker does that is killed between its claim and its settlement. */
 export const killedAfterClaim = claim({ worker: "w-killed" })

@@ -48,22 +48,38 @@ const control = [
 
 const views = projections.map((projection) => `drop view ${projection}_outbox_events`)
 
-/** What was leased is due again: its worker finds that it holds nothing any more, and the row is tried once more. */
+/** As strict as the pattern that it replaces: PostgreSQL took 12 µs a row to match that one's `{32}` and `{16}`. */
+const traceparent = `translate(traceparent, '0123456789abcdef', '') = '---'
+        and traceparent like '00-${"_".repeat(32)}-${"_".repeat(16)}-__'`
+
+/**
+ * What was leased is due again: its worker finds that it holds nothing any more, and the row is tried once more. That
+ * attempt is counted already, so it is recorded as lost, as if its lease had ended.
+ */
 const hot = (projection: string) => {
   const table = `outbox_${projection}`
   return [
+    `with lost as (
+      update ${table} set state = 1, lease_token = null, due_at = clock_timestamp(), waiting_since = clock_timestamp(),
+        updated_at = clock_timestamp(), reclaimed = true, error_type = 'lease_expired', error_detail = null
+      where state = 2 returning *
+    )
+    insert into outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, result, outcome, error_type,
+      traceparent)
+    select '${projection}', id, attempts, lease_owner, claimed_at, 'failed', 'lease_lost', 'lease_expired', traceparent
+    from lost`,
     `drop index ${table}_ready, ${table}_waiting, ${table}_leased`,
     `alter table ${table}
-      drop constraint ${table}_pkey,
+      drop constraint ${table}_pkey, drop constraint ${table}_traceparent_check,
+      add constraint ${table}_traceparent_check check (${traceparent}),
       drop column lease_token, drop column lease_owner, drop column lease_until, drop column claimed_at,
       add column lane smallint not null generated always as (get_byte(uuid_send(entity_id), 15) & 31) stored,
       add column crashes smallint not null default 0,
       add column format smallint not null default 1`,
     // State: 0 never tried, 1 waiting until due_at, 2 the same and to be tried alone.
-    `update ${table} set state = 1, due_at = clock_timestamp() where state = 2`,
     `alter table ${table} set (fillfactor = 100), add primary key (lane, id), add check (state between 0 and 2)`,
     `create index ${table}_waiting on ${table} (lane, state, due_at, id) where state <> 0`,
-    `create index ${table}_blocking on ${table} (entity_id) where state <> 0`
+    `create index ${table}_blocking on ${table} (entity_id) where (state <> 0) is true`
   ]
 }
 
@@ -80,7 +96,7 @@ const said = `entity_type, entity_id, entity_version, op, attempts, lease_owner,
 
 const finished = [
   "alter table outbox_done rename to outbox_done_before",
-  `create table outbox_done (like outbox_done_before including defaults including constraints)
+  `create table outbox_done (like outbox_done_before including defaults)
     partition by list (projection)`,
   ...projections.flatMap(done),
   `insert into outbox_done (projection, id, outcome, claimed_at, processed_at, ${said})

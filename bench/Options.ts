@@ -1,0 +1,65 @@
+/** The command line of the benchmark. */
+import { parseArgs } from "node:util"
+
+export const stageNames = ["drain", "growth", "held", "enqueue", "latency", "tracing"] as const
+export type StageName = (typeof stageNames)[number]
+
+export interface Options {
+  readonly stages: ReadonlyArray<StageName>
+  readonly rounds: number
+  /** Replaces each stage's own number of rows. */
+  readonly rows: number | undefined
+  readonly quick: boolean
+  readonly full: boolean
+  readonly allPeers: boolean
+}
+
+const usage = (message: string): never => {
+  process.stderr.write(`${message}
+usage: npm run bench -- [--stage NAME[,NAME…]] [--rounds N] [--rows N] [--quick] [--full] [--peers all]
+stages: ${stageNames.join(" ")} all
+--quick: one round and a fifth of the rows; the figures are rough
+--full: growth also with 5,000,000 rows
+--peers all: pg-boss too
+`)
+  process.exit(2)
+}
+
+const positive = (name: string, text: string | undefined) => {
+  if (text === undefined) return undefined
+  return /^[1-9]\d{0,7}$/.test(text) ? Number(text) : usage(`--${name} is a number from 1 to 99999999`)
+}
+
+const parsed = (args: ReadonlyArray<string>) => {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        stage: { type: "string", default: "all" },
+        rounds: { type: "string" },
+        rows: { type: "string" },
+        peers: { type: "string", default: "some" },
+        quick: { type: "boolean", default: false },
+        full: { type: "boolean", default: false }
+      }
+    }).values
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error))
+  }
+}
+
+export const readOptions = (args: ReadonlyArray<string>): Options => {
+  const values = parsed(args)
+  const names = values.stage.split(",")
+  const unknown = names.find((name) => name !== "all" && !stageNames.some((stage) => stage === name))
+  if (unknown !== undefined) usage(`there is no stage called ${unknown}`)
+  if (!["some", "all"].includes(values.peers)) usage("--peers is all or left out")
+  return {
+    stages: stageNames.filter((stage) => names.includes("all") || names.includes(stage)),
+    rounds: positive("rounds", values.rounds) ?? (values.quick ? 1 : 3),
+    rows: positive("rows", values.rows),
+    quick: values.quick,
+    full: values.full,
+    allPeers: values.peers === "all"
+  }
+}

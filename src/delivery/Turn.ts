@@ -1,0 +1,127 @@
+/** One turn of a worker: claims as much as its valve admits, and handles what there was. */
+import { Clock, Context, type Duration, Effect, Exit, Metric, Option, Tracer } from "effect"
+import { type Batch, Leases } from "../outbox/Leases.ts"
+import type { Projection } from "../outbox/Projection.ts"
+import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
+import { DatabaseClock } from "./DatabaseClock.ts"
+import { type ClaimFacts, Dispatcher } from "./Dispatcher.ts"
+import { type Admission, Valve } from "./Valve.ts"
+import { WorkerIdentity } from "./WorkerIdentity.ts"
+
+export interface WorkerOptions {
+  readonly projection: Projection
+  readonly batchSize: number
+  /** Batches in flight at once. */
+  readonly concurrency: number
+  readonly leaseFor: Duration.Duration
+  readonly pollInterval: Duration.Duration
+  readonly attemptsMax: number
+  /** How long a stopping worker may finish what it holds; the rest is given back. */
+  readonly drainFor: Duration.Duration
+}
+
+export type Turn =
+  | { readonly _tag: "Worked"; readonly rows: number }
+  | { readonly _tag: "Idle" }
+  | { readonly _tag: "Barred"; readonly waitMs: number }
+
+const handle = Effect.fnUntraced(function*(batch: Batch, claim: ClaimFacts) {
+  const dispatcher = yield* Dispatcher
+  const { deliveries: { length: size }, projection } = batch
+  const held = (by: number) => Metric.modify(Metric.withAttributes(Metrics.inFlight, { projection }), by)
+  // Whatever is told of the rows, they must not be left to their lease because of it.
+  yield* Effect.ignoreCause(
+    Effect.andThen(held(size), Metric.update(Metric.withAttributes(Metrics.batchSizes, { projection }), size))
+  )
+  yield* inLoopSpan(batch, claim, dispatcher.dispatch(batch, claim)).pipe(
+    Effect.ensuring(Effect.ignoreCause(held(-size)))
+  )
+})
+
+/** Claims by `claim`, and handles what there was; says `more` before, if there is probably more. */
+const claimed = Effect.fnUntraced(function*<E, R>(
+  claim: Effect.Effect<Batch, E, R>,
+  under: Admission,
+  more: Effect.Effect<unknown> = Effect.void
+) {
+  const startedAt = yield* Clock.currentTimeNanos
+  const sentAt = yield* Clock.monotonicTimeNanos
+  const batch = yield* claim
+  const endedAt = yield* Clock.currentTimeNanos
+  const { length } = batch.deliveries
+  if (length === 0) return 0
+  if (length >= under.limit) yield* more
+  const offset = (yield* DatabaseClock).offset(startedAt, endedAt, batch.claimedAt)
+  yield* handle(batch, { startedAt, endedAt, offset, sentAt, under })
+  return length
+})
+
+/** Claims one batch, as large as the valve allows, delivers and settles it. Tests call this. */
+export const runOnce = Effect.fnUntraced(function*(
+  options: WorkerOptions,
+  slot = 0,
+  more: Effect.Effect<unknown> = Effect.void
+): Effect.fn.Return<Turn, StoreUnavailable, Leases | Dispatcher | Valve | WorkerIdentity> {
+  const leases = yield* Leases
+  const valve = yield* Valve
+  const { id: worker } = yield* WorkerIdentity
+  const { leaseFor, projection } = options
+  const under = yield* valve.admit(slot)
+  if (under._tag === "Barred") return under
+  const rows = yield* claimed(leases.claim(projection, { worker, limit: under.limit, leaseFor }), under, more).pipe(
+    Effect.ensuring(valve.leave(under))
+  )
+  if (rows > 0) return { _tag: "Worked", rows }
+  yield* Metric.update(Metric.withAttributes(Metrics.idlePolls, { projection }), 1)
+  return { _tag: "Idle" }
+})
+
+/**
+ * Handles one row that has killed its workers before, and says whether there was one. Nothing else may run meanwhile.
+ */
+export const runAlone = Effect.fnUntraced(function*(options: WorkerOptions) {
+  const leases = yield* Leases
+  const valve = yield* Valve
+  const { id: worker } = yield* WorkerIdentity
+  const under = yield* valve.admit(0)
+  if (under._tag === "Barred") return false
+  const rows = yield* claimed(leases.claimAlone(options.projection, { worker, leaseFor: options.leaseFor }), under)
+    .pipe(
+      Effect.ensuring(valve.leave(under))
+    )
+  return rows > 0
+})
+
+/** The claim is told only once it found something: an idle worker leaves no span. */
+const inLoopSpan = <A>(batch: Batch, times: Pick<ClaimFacts, "startedAt" | "endedAt">, work: Effect.Effect<A>) =>
+  Effect.gen(function*() {
+    const tracer = yield* Tracer.Tracer
+    const { projection } = batch
+    const reclaimed = batch.deliveries.filter((delivery) => delivery.reclaimed).length
+    const begin = (name: string, kind: Tracer.SpanKind, parent: Option.Option<Tracer.AnySpan>) => {
+      const span = tracer.span({
+        name,
+        parent,
+        kind,
+        annotations: Context.empty(),
+        links: [],
+        startTime: times.startedAt,
+        root: Option.isNone(parent),
+        sampled: true
+      })
+      span.attribute("projection", projection)
+      span.attribute("batch_size", batch.deliveries.length)
+      return span
+    }
+    const loop = begin("outbox_worker.loop", "internal", Option.none())
+    loop.attribute("worker_id", batch.worker)
+    const claim = begin("outbox.claim_batch", "client", Option.some(loop))
+    claim.attribute("reclaimed", reclaimed)
+    claim.attribute("messaging.operation.type", "receive")
+    claim.end(times.endedAt, Exit.void)
+    return yield* Effect.onExit(
+      Effect.withParentSpan(work, loop),
+      (exit) => Effect.map(Clock.currentTimeNanos, (now) => loop.end(now, Exit.asVoid(exit)))
+    )
+  })
