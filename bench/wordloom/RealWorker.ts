@@ -1,6 +1,5 @@
 /** The product's own worker as programs/compose/Workers.ts puts it together, with a destination of the benchmark's. */
 import { Duration, Effect, Layer } from "effect"
-import { setFlagsFromString } from "node:v8"
 import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts"
 import * as Housekeeping from "../../layers/postgres/Housekeeping.ts"
 import * as PostgresClient from "../../layers/postgres/PostgresClient.ts"
@@ -9,6 +8,7 @@ import * as WorkerIdentityPostgres from "../../layers/postgres/WorkerIdentityPos
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import { DatabaseAddress } from "../../programs/compose/Database.ts"
 import * as Foundation from "../../programs/compose/Foundation.ts"
+import { keepHeapSmall } from "../../programs/compose/SmallHeap.ts"
 import { Destination } from "../../src/delivery/Destination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
 import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
@@ -20,8 +20,7 @@ import { Leases } from "../../src/outbox/Leases.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 
 // As programs/compose/Worker.ts does.
-setFlagsFromString("--semi-space-growth-factor=1")
-setFlagsFromString("--heap-growing-percent=50")
+keepHeapSmall()
 
 const done: Outcome = { _tag: "Written" }
 

@@ -23,6 +23,26 @@ export const layer = Layer.effect(
     const sql = yield* SqlClient.SqlClient
     const announcer = yield* Announcer
 
+    const columns = sql.literal(
+      `entity_type, entity_id, entity_version, op, library_id, changes, traceparent, tracestate,
+      request_id, actor`
+    )
+
+    /**
+     * One change is what a request usually leaves; an array for each of its columns would take longer than the insert.
+     */
+    const rowFor = (
+      projection: Projection,
+      { fields, id, kind, libraryId, op, version }: Change,
+      { context }: EnqueueSpan.EnqueueSpan,
+      request: CurrentRequest
+    ) =>
+      sql`
+        insert into ${sql(hotTable[projection])} (${columns})
+        values (${kind}, ${id}::uuid, ${version}, ${op}, ${libraryId}::uuid,
+          ${projection === "chronicle" ? JSON.stringify(fields) : null}::jsonb, ${context?.traceparent ?? null},
+          ${context?.tracestate ?? null}, ${request.requestId}, ${request.actor})`
+
     const rowsFor = (
       projection: Projection,
       changes: ReadonlyArray<Change>,
@@ -30,8 +50,7 @@ export const layer = Layer.effect(
       request: CurrentRequest
     ) =>
       sql`
-        insert into ${sql(hotTable[projection])} (entity_type, entity_id, entity_version, op, library_id, changes,
-          traceparent, tracestate, request_id, actor)
+        insert into ${sql(hotTable[projection])} (${columns})
         select kind, id, version, op, library_id, changes, traceparent, tracestate,
           ${request.requestId}::text, ${request.actor}
         from unnest(${texts(changes.map(({ kind }) => kind))}, ${uuids(changes.map(({ id }) => id))},
@@ -48,8 +67,13 @@ export const layer = Layer.effect(
         subscribed,
         (projection) => Effect.forEach(changes, () => EnqueueSpan.make(projection))
       )
+      const [first] = changes
+      const insert = (projection: Projection, of: ReadonlyArray<EnqueueSpan.EnqueueSpan>) =>
+        changes.length === 1 && first !== undefined
+          ? rowFor(projection, first, of[0]!, request)
+          : rowsFor(projection, changes, of, request)
       const parts = subscribed.map((projection, at) =>
-        sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, request)})`
+        sql`${sql(`${projection}_rows`)} as (${insert(projection, spans[at]!)})`
       )
       const exit = yield* Effect.exit(silent(sql`with ${sql.csv(parts)} select`))
       const endedAt = yield* Clock.currentTimeNanos

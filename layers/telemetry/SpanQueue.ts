@@ -10,8 +10,12 @@ import { Context, Metric } from "effect"
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import { spans } from "../../src/telemetry/Metrics.ts"
 
-const add = (result: "exported" | "dropped", by: number) =>
-  Metric.withAttributes(spans, { result }).updateUnsafe(by, Context.empty())
+const counters = {
+  exported: Metric.withAttributes(spans, { result: "exported" }),
+  dropped: Metric.withAttributes(spans, { result: "dropped" })
+}
+
+const add = (result: keyof typeof counters, by: number) => counters[result].updateUnsafe(by, Context.empty())
 
 export interface SpanQueue extends SpanProcessor {
   /** Whether that many ordinary spans would find room; if not, they count as dropped. */

@@ -1,4 +1,4 @@
-/** Whose clock a lease goes by: PostgreSQL's at that moment, and neither a worker's nor that of a transaction's begin. */
+/** Whose clock a lease goes by: PostgreSQL's at that moment, not the worker's nor that of a transaction's begin. */
 import { assert, layer } from "@effect/vitest"
 import { Clock, Duration, Effect } from "effect"
 import { SqlClient } from "effect/sql"
