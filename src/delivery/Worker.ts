@@ -7,7 +7,10 @@ import { runAlone, runOnce, type WorkerOptions } from "./Turn.ts"
 
 /** Where no wake-up comes, the next work is likely near after the last; then twice as long each time. */
 const idleFirst = Duration.millis(20)
-const sweepEvery = Duration.seconds(1)
+/** One slot's look is enough while nothing is there; the others only make sure that it need not be the first's. */
+const othersPoll = 5
+/** What is committed late was preceded by work. */
+const sweepEvery = { busy: Duration.seconds(1), idle: Duration.seconds(5) }
 const barredMaxMs = 1_000
 /** After a claim that failed: long enough not to press a database that is coming up. */
 const failedWait = Duration.seconds(1)
@@ -34,10 +37,14 @@ interface Shared {
   readonly gate: Latch.Latch
   /** That there may be work: one idle slot looks, and tells the next one if it found more than it could take. */
   readonly hints: Queue.Queue<void>
+  /** There was work since the last sweep. */
+  readonly worked: Ref.Ref<boolean>
 }
 
-const loop = Effect.fnUntraced(function*(options: WorkerOptions, slot: number, { gate, hints, room, stop }: Shared) {
+const loop = Effect.fnUntraced(function*(options: WorkerOptions, slot: number, shared: Shared) {
+  const { gate, hints, room, stop, worked } = shared
   const first = Duration.min(idleFirst, options.pollInterval)
+  const longest = Duration.times(options.pollInterval, slot === 0 ? 1 : othersPoll)
   const idleFor = yield* Ref.make(first)
   const more = Queue.offer(hints, undefined)
   const stopped = Deferred.await(stop)
@@ -50,10 +57,10 @@ const loop = Effect.fnUntraced(function*(options: WorkerOptions, slot: number, {
     )
     const done = yield* room.withPermits(1)(unlessStopped)
     if (done === undefined) return
-    if (done._tag === "Worked") return yield* Ref.set(idleFor, first)
+    if (done._tag === "Worked") return yield* Effect.andThen(Ref.set(worked, true), Ref.set(idleFor, first))
     // Another slot's answer may open the way sooner.
     if (done._tag === "Barred") return yield* pause(Math.min(done.waitMs, barredMaxMs), stopped)
-    yield* idleWait(idleFor, options.pollInterval, Effect.raceFirst(Queue.take(hints), stopped))
+    yield* idleWait(idleFor, longest, Effect.raceFirst(Queue.take(hints), stopped))
   }).pipe(
     Effect.catchCause((cause) =>
       Effect.andThen(
@@ -91,10 +98,11 @@ const mendEvery = (leaseFor: Duration.Duration) =>
   Duration.clamp(Duration.times(leaseFor, 1 / 6), { minimum: Duration.millis(500), maximum: Duration.seconds(5) })
 
 /** A look that takes long, because dead rows lie in its way, is had so seldom that it takes a fiftieth of the time. */
-const sweep = Effect.fnUntraced(function*({ projection }: WorkerOptions) {
+const sweep = Effect.fnUntraced(function*({ projection }: WorkerOptions, { worked }: Shared) {
   const leases = yield* Leases
   const [took] = yield* Effect.timed(leases.sweep(projection))
-  yield* Effect.sleep(Duration.max(sweepEvery, Duration.times(took, 50)))
+  const every = (yield* Ref.getAndSet(worked, false)) ? sweepEvery.busy : sweepEvery.idle
+  yield* Effect.sleep(Duration.max(every, Duration.times(took, 50)))
 })
 
 const forever = <E, R>(what: string, once: Effect.Effect<void, E, R>) =>
@@ -113,11 +121,12 @@ export const layer = (options: WorkerOptions) =>
         stop: yield* Deferred.make<void>(),
         room: yield* Semaphore.make(concurrency),
         gate: yield* Latch.make(true),
-        hints: yield* Queue.sliding<void>(1)
+        hints: yield* Queue.sliding<void>(1),
+        worked: yield* Ref.make(true)
       }
       const mending = Effect.andThen(mend(options, shared), Effect.sleep(mendEvery(leaseFor)))
       yield* forever("expired leases could not be looked for", mending)
-      yield* forever("late rows could not be looked for", sweep(options))
+      yield* forever("late rows could not be looked for", sweep(options, shared))
       yield* forever("hints could not be heard", listen(shared))
       const slots = yield* Effect.forEach(
         Array.from({ length: concurrency }),
