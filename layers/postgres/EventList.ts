@@ -72,7 +72,8 @@ const waiting = (asked: Asked) => {
   const rows = last(asked, sql`${sql(hotTable[projection])} as row where row.lane = each.lane and ${only}`)
   const held = sql`rows.id = any(each.ids)`
   return sql`select ${sql.literal(said)}, case when ${held} then 'processing' else 'pending' end as status,
-      attempts + (${held})::int as attempts, due_at as next_attempt_at, case when ${held} then each.worker end as lease_owner,
+      attempts + (${held})::int as attempts, due_at as next_attempt_at,
+      case when ${held} then each.worker end as lease_owner,
       case when ${held} then each.lease_until end as lease_until, null::timestamptz as processed_at
     from outbox_lanes as each cross join lateral ${rows} as rows where each.projection = ${projection}`
 }
@@ -98,7 +99,7 @@ const ofProjection = (asked: Asked) => {
 }
 
 const nextPosition = (from: Position, items: ReadonlyArray<OutboxEvent>): Position =>
-  items.reduce((position, { id, projection }) => ({ ...position, [projection]: id }), from)
+  Object.assign({}, from, ...items.map(({ id, projection }) => ({ [projection]: id }))) as Position
 
 export const listEvents = Effect.fnUntraced(function*(
   sql: SqlClient.SqlClient,

@@ -20,8 +20,8 @@ export const isWaiting = "state = 1"
 export const isAlone = "state = 2"
 
 /**
- * Exactly what the index by entity says of its rows, and nothing that follows from `isWaiting`: while few rows wait, the
- * planner would use that index for a lane's due rows as well, and still do so when many wait.
+ * Exactly what the index by entity says of its rows, and nothing that follows from `isWaiting`: while few rows wait,
+ * the planner would use that index for a lane's due rows as well, and still do so when many wait.
  */
 export const wasTried = (row: string) => `(${row}.state <> 0) is true`
 

@@ -25,9 +25,6 @@ export interface SpanQueue extends SpanProcessor {
 /** The last quarter of the queue is for what failed. */
 const ordinaryShare = 0.75
 
-/** The SDK's exporter answers with a code: 0 is success. */
-const succeeded = 0
-
 /** A collector that is down must not fail the program that it watches, not even at its end. */
 export const make = (exporter: SpanExporter, settings: SettingValues): SpanQueue => {
   const { spanQueueMax } = settings
@@ -37,7 +34,9 @@ export const make = (exporter: SpanExporter, settings: SettingValues): SpanQueue
       // Not at its end: an export that never ends must not close the queue for good.
       queued -= batch.length
       exporter.export(batch, (result) => {
-        add(result.code === succeeded ? "exported" : "dropped", batch.length)
+        // The codes are an enumeration of a package that is not ours to import: 0 is success.
+        const code: number = result.code
+        add(code === 0 ? "exported" : "dropped", batch.length)
         done(result)
       })
     },

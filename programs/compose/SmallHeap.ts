@@ -13,7 +13,5 @@ export const keepHeapSmall = () => {
   setFlagsFromString("--heap-growing-percent=50")
   setFlagsFromString("--expose-gc")
   const collect = runInNewContext("gc") as () => void
-  // The young space shrinks to what lives in it only after a collection that found little.
-  collect()
   collect()
 }

@@ -109,7 +109,8 @@ export class Dispatcher extends Context.Service<Dispatcher, {
           for (const delivery of batch.deliveries) {
             const outcome = delivered.outcomes.get(delivery.id) ?? transient("internal", "nothing was said of it")
             const jitter = outcome._tag === "Failed" ? yield* Random.next : 0
-            // Each worker's breaker counts for itself, so many of them could bury a row for an outage that is not its own.
+            // Each worker's breaker counts for itself, so many of them could bury a row for an outage that is not its
+            // own.
             const spared = delivered.refused !== undefined && delivery.attempt >= policy.attemptsMax
             rows.push({ delivery, outcome, settlement: decide(delivery, outcome, policy, jitter, counts && !spared) })
           }

@@ -7,7 +7,9 @@
 import { Context } from "effect"
 
 export interface SpanBudget {
-  /** Asked before `spans` ordinary spans of a trace with this sampled flag are made; what failed is told in any case. */
+  /**
+   * Asked before `spans` ordinary spans of a trace with this sampled flag are made; what failed is told in any case.
+   */
   readonly allows: (sampled: boolean, spans: number) => boolean
 }
 

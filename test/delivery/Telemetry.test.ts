@@ -65,7 +65,7 @@ const outage = (telemetry: Layer.Layer<never>, spans = Spans.layer) =>
     yield* TestClock.adjust("3 minutes")
     yield* stop
     return (yield* rows).map(({ status }) => status)
-  }).pipe(Effect.provide(MemoryStores.layer), Effect.provide(spans))
+  }).pipe(Effect.provide(MemoryStores.layer.pipe(Layer.provideMerge(spans))))
 
 describe("telemetry", () => {
   const ways: ReadonlyArray<readonly [name: string, telemetry: Layer.Layer<never>, spans?: typeof Spans.layer]> = [

@@ -1,4 +1,7 @@
-/** A claim that waited between its snapshot and its lock sees rows that others have settled since: it takes none of them. */
+/**
+ * A claim that waited between its snapshot and its lock sees rows that others have settled since: it takes none of
+ * them.
+ */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule } from "effect"

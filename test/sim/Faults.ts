@@ -92,8 +92,8 @@ export class Faults {
   }
 
   /**
-   * Springs a trap that is set for this moment. Answers how much later what was sent arrives: a request may well be on its
-   * way for longer than whoever sent it lives, or holds its lease.
+   * Springs a trap that is set for this moment. Answers how much later what was sent arrives: a request may well be on
+   * its way for longer than whoever sent it lives, or holds its lease.
    */
   reach(process: Process, call: Call, stage: Trap["stage"]): number {
     const trap = this.traps.find((each) => each.call === call && each.stage === stage)

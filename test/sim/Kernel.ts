@@ -2,8 +2,8 @@
  * A machine park in one thread: processes that can be stopped, continued and killed between any two of their steps.
  *
  * Every process has a scheduler and a clock of its own for its fibers. A killed process never takes another step, so
- * nothing of it is cleaned up; a stopped one takes its steps later, timers included. Time stands still while anybody has
- * something to do, and then jumps to the next timer; who goes first at one instant is drawn from the seed.
+ * nothing of it is cleaned up; a stopped one takes its steps later, timers included. Time stands still while anybody
+ * has something to do, and then jumps to the next timer; who goes first at one instant is drawn from the seed.
  */
 import { type Clock, Duration, Effect, type Scheduler } from "effect"
 import type { Chance } from "./Chance.ts"

@@ -30,8 +30,8 @@ export interface Run {
 const historyMax = 60
 
 /**
- * A request that hangs is given up after five minutes or ten leases (`Dispatcher`); a breaker waits a minute and a quarter
- * at most, and longer than that only when it was told to; what is tried again waits for its back-off.
+ * A request that hangs is given up after five minutes or ten leases (`Dispatcher`); a breaker waits a minute and a
+ * quarter at most, and longer than that only when it was told to; what is tried again waits for its back-off.
  */
 const boundMs = ({ backoff, faults, leaseMs }: SimOptions): number =>
   120_000 + backoff.capMs + 4 * leaseMs + (faults.includes("engine-hangs") ? Math.max(300_000, 10 * leaseMs) : 0)

@@ -7,8 +7,8 @@
 const projections = ["search", "chronicle", "realtime"]
 
 /**
- * Thirty-two lanes: enough that sixteen workers of two batches never wait for each other, and that a dead worker's batch
- * holds up few of the others; few enough to ask each of them whether it has something to do.
+ * Thirty-two lanes: enough that sixteen workers of two batches never wait for each other, and that a dead worker's
+ * batch holds up few of the others; few enough to ask each of them whether it has something to do.
  */
 const control = [
   `create table outbox_lanes (
