@@ -220,8 +220,6 @@ describe("documents", () => {
 
 describe("the direction of imports", () => {
   const folders = ["src", "layers", "programs", "infra", "test"]
-  /** Peers of the benchmark are packages of their own, which only the benchmark installs. */
-  const isPeer = (path: string) => path.startsWith("bench/peers/")
   const run = (cwd: string, program: string, ...args: ReadonlyArray<string>): unknown => {
     const env = { ...process.env, PATH: `${Path.join(root, "node_modules/.bin")}:${process.env["PATH"]}` }
     return JSON.parse(
@@ -240,7 +238,7 @@ describe("the direction of imports", () => {
   it("is checked over every file", () => {
     const graph = graphOf(root, "bench")
     const cruised = new Set(graph.modules.map(({ source }) => source))
-    none(modules.map(({ path }) => path).filter((path) => !cruised.has(path) && !isPeer(path)))
+    none(modules.map(({ path }) => path).filter((path) => !cruised.has(path) && !path.startsWith("bench/peers/")))
     assert.isAbove(graph.summary.totalDependenciesCruised, 2 * modules.length)
   })
 

@@ -1,7 +1,8 @@
 /**
  * `npm run sim`: simulates seed after seed, and says of each that breaks an invariant how to see it again.
  *
- * `--seed N` one seed, `--twice` it must be the same again; `--seeds COUNT` that many, `--from N` on; `--jobs N` processes;
+ * `--seed N` one seed, `--twice` it must be the same again; `--seeds COUNT` that many, `--from N` on; `--jobs N`
+ * processes;
  * `--verbose` every line of a single seed. Exit 1 if anything was broken, or if something that ought to happen in so
  * many seeds never did.
  */
