@@ -23,6 +23,12 @@ const putLanes = (contents: Contents, projection: Projection, change: (lane: Lan
   lanes: contents.lanes.map((lane) => lane.projection === projection ? change(lane) : lane)
 })
 
+/** A paused projection has none. */
+const freeLanes = ({ lanes, paused }: Contents, projection: Projection) =>
+  HashMap.has(paused, projection)
+    ? []
+    : lanes.filter((lane) => lane.projection === projection && lane.claim === null)
+
 /** The lanes that the claim has still: this one, and only while its lease lasts. */
 const claimsOf = (contents: Contents, { projection, token }: Batch, now: number): ReadonlyArray<Claim> =>
   contents.lanes.flatMap(({ claim, ...lane }) =>
@@ -71,8 +77,7 @@ const make = Effect.gen(function*() {
       const until = claimedAt + Duration.toMillis(leaseFor) * 1_000
       const backlog = backlogOf(contents, projection)
       const inLane = Map.groupBy(backlog, ({ change }) => laneOf(change.id))
-      const free = contents.lanes.filter((lane) => lane.projection === projection && lane.claim === null)
-      const turns = HashMap.has(contents.paused, projection) ? [] : free.toSorted(byTurn)
+      const turns = freeLanes(contents, projection).toSorted(byTurn)
       const seen = turns.flatMap(({ lane }) => candidatesOf(inLane.get(lane) ?? [], claimedAt)).slice(0, limit)
       const found = seen.filter((row) => !overtakes(row, backlog, seen))
       const behind = found.flatMap((row) => heldBack(row, backlog))
@@ -98,8 +103,9 @@ const make = Effect.gen(function*() {
     claimAlone: (projection, options) => claiming(projection, { ...options, limit: 1 }, aloneOf),
     hasAlone: (projection) =>
       Effect.gen(function*() {
-        const now = yield* databaseNow
-        return backlogOf(yield* store.read, projection).some((row) => isAloneDue(row, now))
+        const [contents, now] = [yield* store.read, yield* databaseNow]
+        const free = new Set(freeLanes(contents, projection).map(({ lane }) => lane))
+        return backlogOf(contents, projection).some((row) => isAloneDue(row, now) && free.has(laneOf(row.change.id)))
       }),
 
     settle: (batch, settlements) =>

@@ -43,7 +43,7 @@ export const table = {
   ),
   home: setting("WORDLOOM_HOME", Kind.words, ".wordloom", "where the embedded PostgreSQL keeps its data"),
   databaseUrl: setting("DATABASE_URL", Kind.postgresUrl, undefined, "PostgreSQL; embedded when not set"),
-  databasePool: setting("WORDLOOM_DATABASE_POOL", Kind.integer(2, 100), 10, "connections per process"),
+  databasePool: setting("WORDLOOM_DATABASE_POOL", Kind.integer(3, 100), 10, "connections per process"),
   search: setting(
     "WORDLOOM_SEARCH",
     Kind.oneOf("elasticsearch", "postgres"),

@@ -103,7 +103,7 @@ const begin = Effect.fnUntraced(function*(entities: ReadonlyArray<EntityId>, apa
   })
 
   const claimAlone = Effect.fnUntraced(function*(projection: Projection, worker: string) {
-    const due = model.having(projection, "alone").some((row) => row.due <= model.now)
+    const due = model.available(projection, "alone").length > 0
     assert.strictEqual(yield* leases.hasAlone(projection), due, "there is one to be tried alone, or not")
     const batch = yield* leases.claimAlone(projection, { worker, leaseFor })
     model.claimedAlone(batch)

@@ -74,7 +74,7 @@ export class OutboxModel {
   }
 
   /** Those in lanes that nobody holds, with the time come. */
-  private available(projection: Projection, ...states: ReadonlyArray<ModelRow["state"]>) {
+  available(projection: Projection, ...states: ReadonlyArray<ModelRow["state"]>) {
     if (this.paused.has(projection)) return []
     const held = [...this.claims.values()].filter((claim) => claim.projection === projection)
     const lanes = new Set(held.flatMap(({ rows }) => [...rows].map(({ lane }) => lane)))
