@@ -17,31 +17,41 @@ import { Announcer, layerAnnouncer } from "./WakeUpsPostgres.ts"
 const changesFor = (projection: Projection, changes: ReadonlyArray<Change>) =>
   jsons(changes.map((change) => projection === "chronicle" ? change.fields : null))
 
+const columns = `entity_type, entity_id, entity_version, op, library_id, changes, traceparent, tracestate, request_id,
+  actor`
+
+/**
+ * One change is what a request usually leaves: a row for each outbox in one plain statement. Arrays for its columns, and
+ * the putting together of a text, would take longer than the insert.
+ */
+const oneRowEach = `with ${
+  subscribed.map((projection, at) =>
+    `${projection}_row as (insert into ${hotTable[projection]} (${columns}) values ($1, $2::uuid, $3, $4, $5::uuid,
+      ${projection === "chronicle" ? "$6::jsonb" : "null"}, $${9 + 2 * at}, $${10 + 2 * at}, $7, $8))`
+  ).join(", ")
+} select`
+
+const valuesOf = (
+  { fields, id, kind, libraryId, op, version }: Change,
+  spans: ReadonlyArray<EnqueueSpan.EnqueueSpan>,
+  { actor, requestId }: CurrentRequest
+) => [
+  kind,
+  id,
+  version,
+  op,
+  libraryId,
+  JSON.stringify(fields),
+  requestId,
+  actor,
+  ...spans.flatMap(({ context }) => [context?.traceparent ?? null, context?.tracestate ?? null])
+]
+
 export const layer = Layer.effect(
   Outbox,
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const announcer = yield* Announcer
-
-    const columns = sql.literal(
-      `entity_type, entity_id, entity_version, op, library_id, changes, traceparent, tracestate,
-      request_id, actor`
-    )
-
-    /**
-     * One change is what a request usually leaves; an array for each of its columns would take longer than the insert.
-     */
-    const rowFor = (
-      projection: Projection,
-      { fields, id, kind, libraryId, op, version }: Change,
-      { context }: EnqueueSpan.EnqueueSpan,
-      request: CurrentRequest
-    ) =>
-      sql`
-        insert into ${sql(hotTable[projection])} (${columns})
-        values (${kind}, ${id}::uuid, ${version}, ${op}, ${libraryId}::uuid,
-          ${projection === "chronicle" ? JSON.stringify(fields) : null}::jsonb, ${context?.traceparent ?? null},
-          ${context?.tracestate ?? null}, ${request.requestId}, ${request.actor})`
 
     const rowsFor = (
       projection: Projection,
@@ -50,7 +60,7 @@ export const layer = Layer.effect(
       request: CurrentRequest
     ) =>
       sql`
-        insert into ${sql(hotTable[projection])} (${columns})
+        insert into ${sql(hotTable[projection])} (${sql.literal(columns)})
         select kind, id, version, op, library_id, changes, traceparent, tracestate,
           ${request.requestId}::text, ${request.actor}
         from unnest(${texts(changes.map(({ kind }) => kind))}, ${uuids(changes.map(({ id }) => id))},
@@ -67,15 +77,13 @@ export const layer = Layer.effect(
         subscribed,
         (projection) => Effect.forEach(changes, () => EnqueueSpan.make(projection))
       )
+      const part = (projection: Projection, at: number) =>
+        sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, request)})`
       const [first] = changes
-      const insert = (projection: Projection, of: ReadonlyArray<EnqueueSpan.EnqueueSpan>) =>
-        changes.length === 1 && first !== undefined
-          ? rowFor(projection, first, of[0]!, request)
-          : rowsFor(projection, changes, of, request)
-      const parts = subscribed.map((projection, at) =>
-        sql`${sql(`${projection}_rows`)} as (${insert(projection, spans[at]!)})`
-      )
-      const exit = yield* Effect.exit(silent(sql`with ${sql.csv(parts)} select`))
+      const insert = changes.length === 1 && first !== undefined
+        ? sql.unsafe(oneRowEach, valuesOf(first, spans.map(([span]) => span!), request))
+        : sql`with ${sql.csv(subscribed.map(part))} select`
+      const exit = yield* Effect.exit(silent(insert))
       const endedAt = yield* Clock.currentTimeNanos
       for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
       yield* exit

@@ -48,7 +48,12 @@ const control = [
 
 const views = projections.map((projection) => `drop view ${projection}_outbox_events`)
 
-/** As strict as the pattern that it replaces: PostgreSQL took 12 µs a row to match that one's `{32}` and `{16}`. */
+/**
+ * The one check that is left: PostgreSQL reads each of them anew for every statement, and the five together took as long
+ * as the rest of the insert. What they said is said by the types of who writes.
+ *
+ * As strict as the pattern that it replaces: PostgreSQL took 12 µs a row to match that one's `{32}` and `{16}`.
+ */
 const traceparent = `translate(traceparent, '0123456789abcdef', '') = '---'
         and traceparent like '00-${"_".repeat(32)}-${"_".repeat(16)}-__'`
 
@@ -71,13 +76,15 @@ const hot = (projection: string) => {
     `drop index ${table}_ready, ${table}_waiting, ${table}_leased`,
     `alter table ${table}
       drop constraint ${table}_pkey, drop constraint ${table}_traceparent_check,
+      drop constraint ${table}_op_check, drop constraint ${table}_tracestate_check,
+      drop constraint ${table}_request_id_check,
       add constraint ${table}_traceparent_check check (${traceparent}),
       drop column lease_token, drop column lease_owner, drop column lease_until, drop column claimed_at,
       add column lane smallint not null generated always as (get_byte(uuid_send(entity_id), 15) & 31) stored,
       add column crashes smallint not null default 0,
       add column format smallint not null default 1`,
     // State: 0 never tried, 1 waiting until due_at, 2 the same and to be tried alone.
-    `alter table ${table} set (fillfactor = 100), add primary key (lane, id), add check (state between 0 and 2)`,
+    `alter table ${table} set (fillfactor = 100), add primary key (lane, id)`,
     `create index ${table}_waiting on ${table} (lane, state, due_at, id) where state <> 0`,
     `create index ${table}_blocking on ${table} (entity_id) where (state <> 0) is true`
   ]
