@@ -21,8 +21,8 @@ const columns = `entity_type, entity_id, entity_version, op, library_id, changes
   actor`
 
 /**
- * One change is what a request usually leaves: a row for each outbox in one plain statement. Arrays for its columns, and
- * the putting together of a text, would take longer than the insert.
+ * One change is what a request usually leaves: a row for each outbox in one plain statement. Arrays for its columns,
+ * and the putting together of a text, would take longer than the insert.
  */
 const oneRowEach = `with ${
   subscribed.map((projection, at) =>
