@@ -102,12 +102,8 @@ export const rows: ReadonlyArray<Mutant> = [
       bug: "a row keeps its context only where the trace is sampled",
       edits: [{
         file: outbox,
-        before: "{ context }: EnqueueSpan.EnqueueSpan,",
-        after: "{ context, span }: EnqueueSpan.EnqueueSpan,"
-      }, {
-        file: outbox,
-        before: "${context?.traceparent ?? null}",
-        after: "${span.sampled ? context?.traceparent ?? null : null}"
+        before: "...spans.flatMap(({ context }) => [context?.traceparent ?? null,",
+        after: "...spans.flatMap(({ context, span }) => [span.sampled ? context?.traceparent ?? null : null,"
       }],
       caughtBy: [{ file: unsampled, test: "keep their context, and its flag: one" }]
     }, {
