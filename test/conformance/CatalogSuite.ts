@@ -1,5 +1,5 @@
 /** What every write promises, over whichever store: the entity and its changes, both or neither. */
-import { assert, layer, type Vitest } from "@effect/vitest"
+import { assert, type Vitest } from "@effect/vitest"
 import { Effect, Exit, Layer } from "effect"
 import type { SecureRandom } from "effect/crypto"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -13,6 +13,7 @@ import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { type Backstage, fresh } from "../support/Backstage.ts"
 import { claim, done, idsOf, newId, settle } from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 type Needs = Catalog | EntityStore | Leases | Transaction | SecureRandom.SecureRandom | Backstage
 type It = Vitest.MethodsNonLive<Needs>
@@ -265,13 +266,4 @@ const races = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Catalog (${options.name})`,
-    (it) => [creating, changing, removing, libraries, races].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("Catalog", [creating, changing, removing, libraries, races])

@@ -1,9 +1,10 @@
 /** What every chronicle promises: each version of an entity once, and the newest first. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { DateTime, Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { DateTime, Effect } from "effect"
 import { Chronicle, type ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import { type Backstage, fresh } from "../support/Backstage.ts"
 import { newId } from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 type Needs = Chronicle | Backstage
 type It = Vitest.MethodsNonLive<Needs>
@@ -143,13 +144,4 @@ const reading = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Chronicle (${options.name})`,
-    (it) => [keeping, reading].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("Chronicle", [keeping, reading])

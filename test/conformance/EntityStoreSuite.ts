@@ -1,6 +1,6 @@
 /** What every store of entities promises: versions, references, names and pages. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { DateTime, Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { DateTime, Effect } from "effect"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import { TagNames } from "../../src/catalog/TagNames.ts"
 import type { EntityId, EntityKind, FieldsOf } from "../../src/domain/Entity.ts"
@@ -8,6 +8,7 @@ import { text } from "../../src/domain/Text.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import { newId } from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 type Needs = EntityStore | TagNames | Transaction | Backstage
 type It = Vitest.MethodsNonLive<Needs>
@@ -238,13 +239,4 @@ const transactions = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `EntityStore (${options.name})`,
-    (it) => [versions, references, lists, transactions].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("EntityStore", [versions, references, lists, transactions])

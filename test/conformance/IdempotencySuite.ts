@@ -1,11 +1,12 @@
 /** What every store promises to who repeats a request under its key. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { DateTime, Effect, type Layer, Schema } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { DateTime, Effect, Schema } from "effect"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { Idempotency } from "../../src/idempotency/Idempotency.ts"
 import { type Backstage, fresh } from "../support/Backstage.ts"
 import { newId } from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 type Needs = Idempotency | EntityStore | Backstage
 type It = Vitest.MethodsNonLive<Needs>
@@ -106,13 +107,4 @@ const keys = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Idempotency (${options.name})`,
-    keys
-  )
+export const suite = suiteOf<Needs>("Idempotency", [keys])

@@ -1,6 +1,6 @@
 /** What every store promises of lanes: none is shared, none is starved, none is claimed while its outbox is paused. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { Effect } from "effect"
 import type { Batch, Leases } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
 import type { OutboxReport } from "../../src/outbox/OutboxReport.ts"
@@ -8,6 +8,7 @@ import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 const { changeOf, claim, claimAlone, commit, commitMany, done, idInLane, idsOf, reclaim, retry, settle } = Changes
 
@@ -140,13 +141,4 @@ const pausing = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Lanes (${options.name})`,
-    (it) => [sharing, turns, pausing].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("Lanes", [sharing, turns, pausing])

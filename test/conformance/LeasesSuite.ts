@@ -1,6 +1,6 @@
 /** What every store promises of claims and their leases: P-01 to P-03. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { Effect } from "effect"
 import type { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import type { Leases, Settlement } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
@@ -8,6 +8,7 @@ import type { OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 const { changeOf, claim, commit, commitMany, dead, done, eventOf, extend, idsOf, oneClaimed, reclaim, release, retry } =
   Changes
@@ -173,13 +174,4 @@ const context = {
   tracestate: "vendor=abc,other@tenant=1"
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Leases (${options.name})`,
-    (it) => [claims, leases].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("Leases", [claims, leases])

@@ -1,6 +1,6 @@
 /** What every store promises of an ordered outbox: an entity's changes are told in their order, whatever happens. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { Effect } from "effect"
 import type { Batch, Leases, Settlement } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
 import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
@@ -8,6 +8,7 @@ import type { Projection } from "../../src/outbox/Projection.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 const { changeOf, commit, dead, done, idInLane, idsOf, release, retry, settle } = Changes
 
@@ -204,13 +205,4 @@ const comingBack = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Order (${options.name})`,
-    (it) => [failing, comingBack].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("Order", [failing, comingBack])

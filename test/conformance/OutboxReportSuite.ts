@@ -1,12 +1,13 @@
 /** What every store answers when people ask about its outboxes, and how finished rows become due again. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { DateTime, Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { DateTime, Effect } from "effect"
 import type { Leases } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
 import { type EventFilter, type OutboxEvent, OutboxReport, type ReplayFilter } from "../../src/outbox/OutboxReport.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 const { changeOf, claim, commit, commitMany, dead, done, idsOf, newId, retry, settle } = Changes
 
@@ -267,13 +268,4 @@ const replaying = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `OutboxReport (${options.name})`,
-    (it) => [counting, listing, replaying].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("OutboxReport", [counting, listing, replaying])

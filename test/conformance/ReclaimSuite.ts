@@ -1,12 +1,13 @@
 /** What every store promises of rows whose worker died, and of what a row carries through all that befalls it. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { Effect } from "effect"
 import type { Leases } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
 import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 const { changeOf, claim, claimAlone, commit, commitMany, dead, done, eventOf, idInLane, idsOf, reclaim, release } =
   Changes
@@ -192,13 +193,4 @@ const carrying = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Reclaim (${options.name})`,
-    (it) => [reclaiming, crashing, carrying].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("Reclaim", [reclaiming, crashing, carrying])

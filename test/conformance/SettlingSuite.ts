@@ -1,12 +1,13 @@
 /** What every store promises of settlements: each row by its own outcome, and only by who holds it. P-08. */
-import { assert, layer, type Vitest } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { assert, type Vitest } from "@effect/vitest"
+import { Effect } from "effect"
 import type { Leases } from "../../src/outbox/Leases.ts"
 import type { Outbox } from "../../src/outbox/Outbox.ts"
 import type { OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Transaction } from "../../src/outbox/Transaction.ts"
 import { attemptsOf, type Backstage, fresh, passTime } from "../support/Backstage.ts"
 import * as Changes from "../support/Changes.ts"
+import { suiteOf } from "./Suite.ts"
 
 const { changeOf, claim, commit, commitMany, dead, done, eventOf, idsOf, oneClaimed, release, retry, settle } = Changes
 const { reclaim, superseded } = Changes
@@ -189,13 +190,4 @@ const releasing = (it: It) => {
     }).pipe(fresh))
 }
 
-export const suite = <E>(options: {
-  readonly name: string
-  readonly layer: Layer.Layer<Needs, E>
-  /** The store runs by the real clock. */
-  readonly excludeTestServices?: boolean
-}) =>
-  layer(options.layer, { excludeTestServices: options.excludeTestServices ?? false })(
-    `Settling (${options.name})`,
-    (it) => [settling, partly, releasing].forEach((part) => part(it))
-  )
+export const suite = suiteOf<Needs>("Settling", [settling, partly, releasing])
