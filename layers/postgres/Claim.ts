@@ -127,6 +127,10 @@ const somethingDue = ({ projection }: Wanted) =>
   `exists (select from ${hotTable[projection]} as due where ${isDue("each")})
         or exists (select from ${hotTable[projection]} as fresh where ${isUntried("each")})`
 
+const isFree = (projection: Projection) =>
+  `projection = '${projection}' and token is null
+        and not exists (select from outbox_projections where projection = '${projection}' and paused_at is not null)`
+
 const somethingAlone = ({ projection }: Wanted) =>
   `exists (select from ${hotTable[projection]} as due where ${isDueAlone("each")})`
 
@@ -152,8 +156,7 @@ const textOf = (wanted: Wanted, something: string, rows: string) => {
   return `
     with free as (
       select lane, epoch, floor from outbox_lanes as each
-      where projection = '${projection}' and token is null and (${something})
-        and not exists (select from outbox_projections where projection = '${projection}' and paused_at is not null)
+      where ${isFree(projection)} and (${something})
       order by claimed_at, lane for update of each skip locked
     ), ${ordered ? "seen" : "found"} as materialized (
       select next.* from free
@@ -197,6 +200,13 @@ export const claimRows = (sql: SqlClient.SqlClient, projection: Projection, toke
   const text = kept(`${projection} ${wanted.limit}`, () => textOf(wanted, somethingDue(wanted), dueIn(wanted)))
   return sql.unsafe(text, values(token, options))
 }
+
+/** A row if `claimAloneRow` would find a lane with one. */
+export const hasAloneRow = (sql: SqlClient.SqlClient, projection: Projection) =>
+  sql.unsafe(
+    `select from outbox_lanes as each where ${isFree(projection)}
+      and ${somethingAlone({ projection, limit: 1 })} limit 1`
+  )
 
 export const claimAloneRow = (sql: SqlClient.SqlClient, projection: Projection, token: string, options: Options) => {
   const wanted = { projection, limit: 1 }

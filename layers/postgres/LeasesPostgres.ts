@@ -3,8 +3,7 @@ import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type Statement } from "effect/sql"
 import { type Batch, Leases, type Settlement } from "../../src/outbox/Leases.ts"
-import { claimAloneRow, claimRows, toBatch } from "./Claim.ts"
-import { hotTable, isAlone } from "./OutboxTables.ts"
+import { claimAloneRow, claimRows, hasAloneRow, toBatch } from "./Claim.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { reclaimed } from "./Reclaim.ts"
 import { dead, done, type Of, release, retry } from "./Settle.ts"
@@ -41,16 +40,7 @@ const make = Effect.gen(function*() {
       const token = yield* random.uuidV4()
       return toBatch(projection, token, options.worker, yield* run(claimAloneRow(sql, projection, token, options)))
     }),
-    hasAlone: (projection) =>
-      Effect.map(
-        run(sql`select from outbox_lanes as each where projection = ${projection} and token is null
-          and not exists (select from outbox_projections where projection = ${projection} and paused_at is not null)
-          and exists (select from ${sql(hotTable[projection])} as row where row.lane = each.lane and ${
-          sql.literal(isAlone)
-        }
-            and due_at <= (select clock_timestamp())) limit 1`),
-        ({ length }) => length > 0
-      ),
+    hasAlone: (projection) => Effect.map(run(hasAloneRow(sql, projection)), ({ length }) => length > 0),
     settle,
     reclaim: (projection, { attemptsMax }) =>
       Effect.map(run(reclaimed.query(sql, projection, attemptsMax)), (rows) => reclaimed.decode(rows)),

@@ -29,7 +29,8 @@ const destinations: Readonly<Record<"search" | "chronicle", Told>> = {
   chronicle: ChronicleDestination.layer
 }
 
-const drain = (projection: "search" | "chronicle") =>
+/** Drains one outbox to whoever is told of it. */
+export const drain = <R>(projection: "search" | "chronicle", told: Layer.Layer<Destination, never, R>) =>
   Layer.unwrap(Effect.map(Settings, (settings) => {
     const { attemptsMax, lease } = settings
     const backoff = {
@@ -38,7 +39,6 @@ const drain = (projection: "search" | "chronicle") =>
     }
     return Worker.layer({
       projection,
-      batchSize: settings.batchSize,
       concurrency: settings.concurrency,
       leaseFor: lease,
       pollInterval: settings.pollInterval,
@@ -47,7 +47,7 @@ const drain = (projection: "search" | "chronicle") =>
     }).pipe(
       Layer.provide(Dispatcher.layer({ attemptsMax, leaseFor: lease, backoff })),
       Layer.provide(Valve.layer(projection, { batch: settings.batchSize, slots: settings.concurrency })),
-      Layer.provide(destinations[projection]),
+      Layer.provide(told),
       Layer.provide(OpenTelemetry.layer(`wordloom-${projection}-outbox-worker`))
     )
   }))
@@ -60,12 +60,16 @@ const heartbeats = Layer.unwrap(Effect.map(DatabaseAddress, (address) =>
 
 const ownId = () => `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`
 
-export const layer = Layer.unwrap(Effect.gen(function*() {
-  const { projections, workerId } = yield* Settings
-  const drains = projections.map(drain) as [ReturnType<typeof drain>]
-  return Layer.mergeAll(OutboxGauges.layer, ...drains).pipe(
-    Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
-    Layer.provide([WakeUpsPostgres.layer, heartbeats]),
-    Layer.provide(Housekeeping.layer)
-  )
+/** What drains stand on: a name of their own, hints, heartbeats and a kept house. */
+export const around = <E, R>(drains: Layer.Layer<never, E, R>) =>
+  Layer.unwrap(Effect.map(Settings, ({ workerId }) =>
+    Layer.mergeAll(OutboxGauges.layer, drains).pipe(
+      Layer.provide(WorkerIdentityPostgres.layer(workerId ?? ownId())),
+      Layer.provide([WakeUpsPostgres.layer, heartbeats]),
+      Layer.provide(Housekeeping.layer)
+    )))
+
+export const layer = Layer.unwrap(Effect.map(Settings, ({ projections }) => {
+  const drains = projections.map((projection) => drain(projection, destinations[projection]))
+  return around(Layer.mergeAll(...drains as [typeof drains[number]]))
 }))

@@ -6,12 +6,11 @@ import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { DatabaseClock } from "./DatabaseClock.ts"
 import { type ClaimFacts, Dispatcher } from "./Dispatcher.ts"
-import { type Admission, Valve } from "./Valve.ts"
+import { Valve } from "./Valve.ts"
 import { WorkerIdentity } from "./WorkerIdentity.ts"
 
 export interface WorkerOptions {
   readonly projection: Projection
-  readonly batchSize: number
   /** Batches in flight at once. */
   readonly concurrency: number
   readonly leaseFor: Duration.Duration
@@ -39,39 +38,42 @@ const handle = Effect.fnUntraced(function*(batch: Batch, claim: ClaimFacts) {
   )
 })
 
-/** Claims by `claim`, and handles what there was; says `more` before, if there is probably more. */
+/**
+ * Claims as the valve admits, and handles what there was: the number of rows. Says `more` before, if there is probably
+ * more.
+ */
 const claimed = Effect.fnUntraced(function*<E, R>(
-  claim: Effect.Effect<Batch, E, R>,
-  under: Admission,
+  slot: number,
+  claim: (worker: string, limit: number) => Effect.Effect<Batch, E, R>,
   more: Effect.Effect<unknown> = Effect.void
 ) {
-  const startedAt = yield* Clock.currentTimeNanos
-  const sentAt = yield* Clock.monotonicTimeNanos
-  const batch = yield* claim
-  const endedAt = yield* Clock.currentTimeNanos
-  const { length } = batch.deliveries
-  if (length === 0) return 0
-  if (length >= under.limit) yield* more
-  const offset = (yield* DatabaseClock).offset(startedAt, endedAt, batch.claimedAt)
-  yield* handle(batch, { startedAt, endedAt, offset, sentAt, under })
-  return length
+  const valve = yield* Valve
+  const { id: worker } = yield* WorkerIdentity
+  const under = yield* valve.admit(slot)
+  if (under._tag === "Barred") return under
+  return yield* Effect.gen(function*() {
+    const startedAt = yield* Clock.currentTimeNanos
+    const sentAt = yield* Clock.monotonicTimeNanos
+    const batch = yield* claim(worker, under.limit)
+    const endedAt = yield* Clock.currentTimeNanos
+    const { length } = batch.deliveries
+    if (length === 0) return 0
+    if (length >= under.limit) yield* more
+    const offset = (yield* DatabaseClock).offset(startedAt, endedAt, batch.claimedAt)
+    yield* handle(batch, { startedAt, endedAt, offset, sentAt, under })
+    return length
+  }).pipe(Effect.ensuring(valve.leave(under)))
 })
 
 /** Claims one batch, as large as the valve allows, delivers and settles it. Tests call this. */
 export const runOnce = Effect.fnUntraced(function*(
-  options: WorkerOptions,
+  { leaseFor, projection }: WorkerOptions,
   slot = 0,
   more: Effect.Effect<unknown> = Effect.void
 ): Effect.fn.Return<Turn, StoreUnavailable, Leases | Dispatcher | Valve | WorkerIdentity> {
   const leases = yield* Leases
-  const valve = yield* Valve
-  const { id: worker } = yield* WorkerIdentity
-  const { leaseFor, projection } = options
-  const under = yield* valve.admit(slot)
-  if (under._tag === "Barred") return under
-  const rows = yield* claimed(leases.claim(projection, { worker, limit: under.limit, leaseFor }), under, more).pipe(
-    Effect.ensuring(valve.leave(under))
-  )
+  const rows = yield* claimed(slot, (worker, limit) => leases.claim(projection, { worker, limit, leaseFor }), more)
+  if (typeof rows !== "number") return rows
   if (rows > 0) return { _tag: "Worked", rows }
   yield* Metric.update(Metric.withAttributes(Metrics.idlePolls, { projection }), 1)
   return { _tag: "Idle" }
@@ -80,17 +82,10 @@ export const runOnce = Effect.fnUntraced(function*(
 /**
  * Handles one row that has killed its workers before, and says whether there was one. Nothing else may run meanwhile.
  */
-export const runAlone = Effect.fnUntraced(function*(options: WorkerOptions) {
+export const runAlone = Effect.fnUntraced(function*({ leaseFor, projection }: WorkerOptions) {
   const leases = yield* Leases
-  const valve = yield* Valve
-  const { id: worker } = yield* WorkerIdentity
-  const under = yield* valve.admit(0)
-  if (under._tag === "Barred") return false
-  const rows = yield* claimed(leases.claimAlone(options.projection, { worker, leaseFor: options.leaseFor }), under)
-    .pipe(
-      Effect.ensuring(valve.leave(under))
-    )
-  return rows > 0
+  const rows = yield* claimed(0, (worker) => leases.claimAlone(projection, { worker, leaseFor }))
+  return typeof rows === "number" && rows > 0
 })
 
 /** The claim is told only once it found something: an idle worker leaves no span. */

@@ -87,7 +87,6 @@ export class Fleet {
     const drain = (projection: "search" | "chronicle", destination: typeof SearchDestination.layer) =>
       Worker.layer({
         projection,
-        batchSize,
         concurrency,
         leaseFor,
         pollInterval: Duration.millis(pollMs),

@@ -19,7 +19,12 @@ import * as MemoryStores from "./MemoryStores.ts"
 import * as RecordedSpans from "./RecordedSpans.ts"
 import * as ScriptedDestination from "./ScriptedDestination.ts"
 
-export const options: Turn.WorkerOptions = {
+/** As much as a worker and its valve are told. */
+export interface Options extends Turn.WorkerOptions {
+  readonly batchSize: number
+}
+
+export const options: Options = {
   projection: "search",
   batchSize: 500,
   concurrency: 2,
@@ -37,7 +42,7 @@ type Told = Layer.Layer<Destination, never, Stores>
 type Ports = Layer.Layer<never, never, Stores>
 
 /** Whom the worker delivers to, and who it is. */
-export const parts = (destination: Told, set: Partial<Turn.WorkerOptions> = {}, name = "w1") => {
+export const parts = (destination: Told, set: Partial<Options> = {}, name = "w1") => {
   const { attemptsMax, batchSize, concurrency, leaseFor, projection } = { ...options, ...set }
   return Dispatcher.layer({ attemptsMax, leaseFor, backoff }).pipe(
     Layer.provide(destination),
@@ -62,7 +67,7 @@ export const away = Effect.fail(new StoreUnavailable({ cause: "away" }))
 interface Given {
   readonly spans?: Layer.Layer<RecordedSpans.RecordedSpans>
   readonly ports?: Ports
-  readonly options?: Partial<Turn.WorkerOptions>
+  readonly options?: Partial<Options>
 }
 
 /** Everything that a batch needs, over a store of its own. */
