@@ -1,16 +1,19 @@
 /** The lines of a bulk request: one versioned document each, in requests of bounded size. */
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
+import { digestOf } from "./DocumentDigest.ts"
 
-const removed = { title: "", body: "", library_id: null, tag_ids: [] } as const
+const removed = { title: "", body: "", library_id: null, tag_ids: [], library: null, tags: [] } as const
 
 /**
  * The action and the document. With an external version Elasticsearch itself refuses whatever is not newer. A removal
  * is a document too, because Elasticsearch forgets the version of a deleted one after a minute.
  */
-export const linesOf = ({ document, id, kind, version }: IndexWrite): string => {
-  const action = { index: { _id: id, version, version_type: "external" } }
-  const { body, library_id, tag_ids, title } = document ?? removed
-  const source = { kind, id, version, title, body, library_id, tag_ids, deleted: document === null }
+export const linesOf = (write: IndexWrite, writtenAt: number): string => {
+  const { document, id, kind, revision, version } = write
+  const action = { index: { _id: id, version: revision, version_type: "external" } }
+  const { body, library, library_id, tag_ids, tags, title } = document ?? removed
+  const said = { kind, id, version, title, body, library_id, tag_ids, library, tags }
+  const source = { ...said, deleted: document === null, digest: digestOf(write), written_at: writtenAt }
   return `${JSON.stringify(action)}\n${JSON.stringify(source)}\n`
 }
 

@@ -1,5 +1,5 @@
 /** Writes a batch in as few requests as its size allows, each of them one `es.bulk` span and call. */
-import { Effect, Result } from "effect"
+import { Clock, Effect, Result } from "effect"
 import { type EngineCall, timed } from "../../src/delivery/EngineCall.ts"
 import type { Failure } from "../../src/delivery/Failure.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
@@ -60,7 +60,8 @@ export const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrit
   const results: Array<WriteResult> = []
   const calls: Array<EngineCall> = []
   let refused: Failure | undefined
-  const pending = [...chunksOf(writes.map(linesOf), bounds)]
+  const writtenAt = yield* Clock.currentTimeMillis
+  const pending = [...chunksOf(writes.map((each) => linesOf(each, writtenAt)), bounds)]
   for (let lines = pending.shift(); lines !== undefined; lines = pending.shift()) {
     const { call, failure, results: written } = yield* bulk(lines)
     calls.push(call)

@@ -49,15 +49,21 @@ const refresh = ask("refresh", { timeout: refreshTimeout }).pipe(
   orUnavailable
 )
 
-const readVersion = readAs(Schema.Struct({
-  docs: Schema.Tuple([Schema.Struct({ found: Schema.Boolean, _version: Schema.optionalKey(Schema.Int) })])
+const readState = readAs(Schema.Struct({
+  docs: Schema.Tuple([Schema.Struct({
+    found: Schema.Boolean,
+    _version: Schema.optionalKey(Schema.Int),
+    _source: Schema.optionalKey(Schema.Struct({ version: Schema.Int, deleted: Schema.Boolean }))
+  })])
 }))
 
 /** Reads its own writes, before any refresh. A missing index is an error here, and not a missing document. */
-const versionOf = (id: EntityId) =>
-  ask("mget", { query: { _source: "false" }, body: { ids: [id] }, timeout: findTimeout }).pipe(
-    Effect.flatMap(readVersion),
-    Effect.map(({ docs: [{ _version, found }] }) => found ? _version : undefined),
+const stateOf = (id: EntityId) =>
+  ask("mget", { query: { _source: "version,deleted" }, body: { ids: [id] }, timeout: findTimeout }).pipe(
+    Effect.flatMap(readState),
+    Effect.map(({ docs: [{ _source, _version: revision }] }) =>
+      _source === undefined || revision === undefined ? undefined : { ..._source, revision }
+    ),
     orUnavailable
   )
 
@@ -72,7 +78,7 @@ export const layer = Layer.effect(
       write: (writes) => withClient(write(writes)),
       find: (query, limit, cursor) => withClient(find(query, limit, cursor)),
       refresh: withClient(refresh),
-      versionOf: (id) => withClient(versionOf(id))
+      stateOf: (id) => withClient(stateOf(id))
     })
   })
 )

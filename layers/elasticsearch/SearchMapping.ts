@@ -12,7 +12,12 @@ const properties = {
   body: { type: "text", index_options: "offsets" },
   library_id: { type: "keyword" },
   tag_ids: { type: "keyword" },
-  deleted: { type: "boolean" }
+  library: { type: "text" },
+  tags: { type: "text" },
+  deleted: { type: "boolean" },
+  // What the document says, in forty bits: summed up over ranges of ids to be compared with the database.
+  digest: { type: "long" },
+  written_at: { type: "date" }
 } as const
 
 const mappings = { dynamic: "strict", properties } as const

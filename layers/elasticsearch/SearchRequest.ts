@@ -6,8 +6,8 @@ export interface Position {
   readonly id: string
 }
 
-/** Both fields count as one: each word must be in either. */
-const fields = ["title^3", "body"] as const
+/** All fields count as one: each word must be in any of them. */
+const fields = ["title^3", "tags", "library", "body"] as const
 const exactBoost = 1_000
 
 export const findTimeoutMs = 2_000

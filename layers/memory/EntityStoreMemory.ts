@@ -1,5 +1,5 @@
 /** Entities in the store: one map per kind. */
-import { Array, DateTime, Effect, HashMap, Layer, Option } from "effect"
+import { DateTime, Effect, HashMap, Layer, Option } from "effect"
 import { EntityNotFound, LibraryNotEmpty, NameTaken, ReferenceMissing } from "../../src/catalog/CatalogErrors.ts"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import type { EntityId, EntityKind, EntityOf, FieldsOf } from "../../src/domain/Entity.ts"
@@ -74,8 +74,13 @@ const make = Effect.gen(function*() {
       if (HashMap.some(contents.entities.block, ({ library_id }) => library_id === id)) {
         return yield* new LibraryNotEmpty({ id })
       }
+      const { version } = HashMap.getUnsafe(of(contents, kind), id)
       const left = HashMap.remove(of(contents, kind), id)
-      yield* store.write({ ...contents, entities: { ...contents.entities, [kind]: left } })
+      yield* store.write({
+        ...contents,
+        entities: { ...contents.entities, [kind]: left },
+        removed: HashMap.set(contents.removed, id, { kind, version: version + 1 })
+      })
     }),
     untag: Effect.fnUntraced(function*(tag) {
       const tagged = (yield* all("block")).filter(({ tag_ids }) => tag_ids.includes(tag))
@@ -90,12 +95,7 @@ const make = Effect.gen(function*() {
           found.filter(({ id }) => after === undefined || id > after).toSorted(byId).slice(0, limit + 1),
           limit,
           ({ id }) => id
-        )),
-    load: (kind, ids) =>
-      Effect.map(
-        store.read,
-        (contents) => Array.getSomes([...new Set(ids)].map((id) => HashMap.get(of(contents, kind), id)))
-      )
+        ))
   })
 })
 

@@ -20,9 +20,13 @@ const holds = (text: string, term: string, open = false): boolean => {
 const exactScore = 1_000
 const titleScore = 3
 
-const scoreOf = ({ body, title }: SearchDocument, { phrases, prefix, without, words }: SearchTerms): number => {
+const scoreOf = (
+  { body, library, tags, title }: SearchDocument,
+  { phrases, prefix, without, words }: SearchTerms
+): number => {
   const score = (term: string, open = false) =>
-    (holds(title, term, open) ? titleScore : 0) + (holds(body, term, open) ? 1 : 0)
+    (holds(title, term, open) ? titleScore : 0)
+    + [body, library ?? "", ...tags].filter((text) => holds(text, term, open)).length
   const scores = [...words, ...phrases].map((term) => score(term)).concat(prefix === null ? [] : score(prefix, true))
   if (scores.includes(0) || without.some((term) => score(term) > 0)) return 0
   const whole = [...words, ...phrases, ...(prefix === null ? [] : [prefix])].join(" ")
@@ -33,7 +37,7 @@ export const layer = Layer.sync(SearchIndex, () => {
   const known = new Map<EntityId, IndexWrite>()
 
   const put = (write: IndexWrite): WriteResult => {
-    if ((known.get(write.id)?.version ?? 0) >= write.version) return { _tag: "Superseded" }
+    if ((known.get(write.id)?.revision ?? 0) >= write.revision) return { _tag: "Superseded" }
     known.set(write.id, write)
     return { _tag: "Written" }
   }
@@ -60,6 +64,10 @@ export const layer = Layer.sync(SearchIndex, () => {
       return toPage(hits, limit, (last) => encodeCursor(query, last))
     }),
     refresh: Effect.void,
-    versionOf: (id) => Effect.sync(() => known.get(id)?.version)
+    stateOf: (id) =>
+      Effect.sync(() => {
+        const state = known.get(id)
+        return state && { version: state.version, revision: state.revision, deleted: state.document === null }
+      })
   })
 })

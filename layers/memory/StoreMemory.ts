@@ -18,6 +18,10 @@ export interface Breaker {
 
 export interface Contents {
   readonly entities: { readonly [K in EntityKind]: HashMap.HashMap<EntityId, EntityOf[K]> }
+  /** What removed entities were at last. */
+  readonly removed: HashMap.HashMap<EntityId, { readonly kind: EntityKind; readonly version: number }>
+  /** How often an entity was projected anew without a change of its own; 0 where nothing is said. */
+  readonly reprojections: HashMap.HashMap<EntityId, number>
   readonly rows: HashMap.HashMap<number, Row>
   readonly lanes: ReadonlyArray<Lane>
   readonly attempts: ReadonlyArray<Attempt>
@@ -33,6 +37,8 @@ export interface Contents {
 
 export const empty: Contents = {
   entities: { tag: HashMap.empty(), library: HashMap.empty(), block: HashMap.empty() },
+  removed: HashMap.empty(),
+  reprojections: HashMap.empty(),
   rows: HashMap.empty(),
   lanes: allFree,
   attempts: [],

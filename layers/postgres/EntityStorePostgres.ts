@@ -8,6 +8,7 @@ import {
   type EntityId,
   type EntityKind,
   type EntityOf,
+  entityOf,
   type FieldsOf,
   Library,
   Tag
@@ -19,6 +20,9 @@ import { provenByFirst } from "./Rows.ts"
 import { statement } from "./Statement.ts"
 
 const tables = { tag: "tags", library: "libraries", block: "blocks" } as const
+
+/** Not all that a table has: how often an entity was projected anew concerns the index alone. */
+const columnsOf = (kind: EntityKind) => Object.keys(entityOf[kind].fields).join(", ")
 
 const stamps = { created_at: Schema.DateTimeUtcFromDate, updated_at: Schema.DateTimeUtcFromDate }
 const proven = {
@@ -112,7 +116,7 @@ const make = Effect.gen(function*() {
       insert into ${sql(tables[kind])} (id, ${sql.literal(names)})
       select id, ${sql.literal(selected)}
       from unnest(${uuids(entities.map(({ id }) => id))}, ${sql.csv(arrays)}) as new (id, ${sql.literal(names)})
-      returning *`
+      returning ${sql.literal(columnsOf(kind))}`
     )
     const byId = new Map(decode(kind, found).map((entity) => [entity.id, entity]))
     return entities.map(({ id }) => byId.get(id)!)
@@ -124,7 +128,9 @@ const make = Effect.gen(function*() {
         "query",
         tables[kind],
         sql`
-        select * from ${sql(tables[kind])} where id = ${id}::uuid ${lock ? sql`for update` : sql``}`
+        select ${sql.literal(columnsOf(kind))} from ${sql(tables[kind])} where id = ${id}::uuid ${
+          lock ? sql`for update` : sql``
+        }`
       )
       return decode(kind, found)[0] ?? (yield* new EntityNotFound({ kind, id }))
     })
@@ -144,7 +150,7 @@ const make = Effect.gen(function*() {
       sql`
       update ${sql(tables[kind])}
       set ${sql.csv(assignments)}, version = version + 1, updated_at = clock_timestamp()
-      where id = ${id}::uuid returning *`
+      where id = ${id}::uuid returning ${sql.literal(columnsOf(kind))}`
     )
     return decode(kind, found)[0]!
   }, (effect, kind, _id, patch) => refusals(kind, [patch])(effect))
@@ -155,7 +161,9 @@ const make = Effect.gen(function*() {
         "delete",
         tables[kind],
         sql`
-        delete from ${sql(tables[kind])} where id = ${id}::uuid returning id`
+        with gone as (delete from ${sql(tables[kind])} where id = ${id}::uuid returning id, version, reprojections)
+        insert into removed_entities (id, kind, version, reprojections)
+        select id, ${kind}, version + 1, reprojections from gone returning id`
       )),
       (error) => constraintOf(error) === "blocks_library_id_fkey",
       () => Effect.fail(new LibraryNotEmpty({ id }))
@@ -172,7 +180,7 @@ const make = Effect.gen(function*() {
         )
         update blocks set tag_ids = array_remove(tag_ids, ${tag}::uuid), version = version + 1,
           updated_at = clock_timestamp()
-        where id in (select id from tagged) returning *`
+        where id in (select id from tagged) returning ${sql.literal(columnsOf("block"))}`
       ),
       (found) => decode("block", found)
     )
@@ -183,16 +191,10 @@ const make = Effect.gen(function*() {
         "query",
         tables[kind],
         sql`
-        select * from ${sql(tables[kind])}
+        select ${sql.literal(columnsOf(kind))} from ${sql(tables[kind])}
         ${after === undefined ? sql`` : sql`where id > ${after}::uuid`} order by id limit ${limit + 1}`
       ),
       (found) => toPage(decode(kind, found), limit, (last) => last.id)
-    )
-
-  const load = <K extends EntityKind>(kind: K, ids: ReadonlyArray<EntityId>) =>
-    Effect.map(
-      statement("query", tables[kind], sql`select * from ${sql(tables[kind])} where id = any(${uuids(ids)})`),
-      (found) => decode(kind, found)
     )
 
   return EntityStore.of({
@@ -203,8 +205,7 @@ const make = Effect.gen(function*() {
     update: (kind, id, patch) => orUnavailable(update(kind, id, patch)),
     remove: (kind, id) => orUnavailable(remove(kind, id)),
     untag: (tag) => orUnavailable(untag(tag)),
-    list: (kind, limit, after) => orUnavailable(list(kind, limit, after)),
-    load: (kind, ids) => orUnavailable(load(kind, ids))
+    list: (kind, limit, after) => orUnavailable(list(kind, limit, after))
   })
 })
 

@@ -6,13 +6,15 @@ import { outbox } from "./migrations/0002_outbox.ts"
 import { readModels } from "./migrations/0003_read_models.ts"
 import { imports } from "./migrations/0004_imports.ts"
 import { lanes } from "./migrations/0005_lanes.ts"
+import { revisions } from "./migrations/0006_revisions.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
   ["entities", entities],
   ["outbox", outbox],
   ["read_models", readModels],
   ["imports", imports],
-  ["lanes", lanes]
+  ["lanes", lanes],
+  ["revisions", revisions]
 ]
 
 const table = "wordloom_migrations"

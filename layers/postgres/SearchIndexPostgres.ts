@@ -10,6 +10,7 @@ import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 import {
   CursorInvalid,
+  type IndexState,
   SearchHit,
   SearchIndex,
   SearchUnavailable,
@@ -17,7 +18,7 @@ import {
 } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf } from "../../src/search/Snippet.ts"
-import { booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
+import { bigints, booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { silent, statement } from "./Statement.ts"
 
@@ -50,24 +51,33 @@ const unavailable = <A, E, R>(
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
+  const liveGeneration = sql.literal("(select generation from search_live)")
 
-  const upsert = (writes: ReadonlyArray<IndexWrite>) =>
-    silent(sql<{ readonly id: EntityId }>`
-      insert into search_documents as known (id, kind, version, deleted, library_id, tag_ids, title, body)
-      select id, kind, version, deleted, library_id, array(select jsonb_array_elements_text(tag_ids))::uuid[],
-        title, body
+  const upsert = (writes: ReadonlyArray<IndexWrite>) => {
+    const shown = writes.map(({ document }) => document)
+    return silent(sql<{ readonly id: EntityId }>`
+      insert into search_documents as known (generation, id, kind, version, revision, deleted, library_id, tag_ids,
+        title, body, library, tags)
+      select ${liveGeneration}, id, kind, version, revision, deleted, library_id,
+        array(select jsonb_array_elements_text(tag_ids))::uuid[], title, body, library,
+        array(select jsonb_array_elements_text(tags))
       from unnest(${uuids(writes.map(({ id }) => id))}, ${texts(writes.map(({ kind }) => kind))},
-        ${integers(writes.map(({ version }) => version))},
-        ${booleans(writes.map(({ document }) => document === null))},
-        ${uuids(writes.map(({ document }) => document?.library_id ?? null))},
-        ${jsons(writes.map(({ document }) => document?.tag_ids ?? []))}::jsonb[],
-        ${texts(writes.map(({ document }) => document?.title ?? ""))},
-        ${texts(writes.map(({ document }) => document?.body ?? ""))})
-        as new (id, kind, version, deleted, library_id, tag_ids, title, body)
-      on conflict (id) do update set version = excluded.version, deleted = excluded.deleted,
-        library_id = excluded.library_id, tag_ids = excluded.tag_ids, title = excluded.title, body = excluded.body
-      where known.version < excluded.version
+        ${integers(writes.map(({ version }) => version))}, ${bigints(writes.map(({ revision }) => revision))},
+        ${booleans(shown.map((document) => document === null))},
+        ${uuids(shown.map((document) => document?.library_id ?? null))},
+        ${jsons(shown.map((document) => document?.tag_ids ?? []))}::jsonb[],
+        ${texts(shown.map((document) => document?.title ?? ""))},
+        ${texts(shown.map((document) => document?.body ?? ""))},
+        ${texts(shown.map((document) => document?.library ?? null))},
+        ${jsons(shown.map((document) => document?.tags ?? []))}::jsonb[])
+        as new (id, kind, version, revision, deleted, library_id, tag_ids, title, body, library, tags)
+      on conflict (generation, id) do update set version = excluded.version, revision = excluded.revision,
+        deleted = excluded.deleted, library_id = excluded.library_id, tag_ids = excluded.tag_ids,
+        title = excluded.title, body = excluded.body, library = excluded.library, tags = excluded.tags,
+        written_at = clock_timestamp()
+      where known.revision < excluded.revision
       returning id`)
+  }
 
   const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>) {
     // Rows are always locked in the same order, so that two workers cannot wait for each other.
@@ -108,7 +118,7 @@ const make = Effect.gen(function*() {
     const { phrases, prefix, words } = query.terms
     const whole = [...words, ...phrases, ...(prefix === null ? [] : [prefix])].join(" ").toLowerCase()
     const filters = sql.and([
-      sql`not deleted and words @@ wanted.query`,
+      sql`generation = ${liveGeneration} and not deleted and words @@ wanted.query`,
       ...(query.kind === undefined ? [] : [sql`kind = ${query.kind}`]),
       ...(query.library_id === undefined ? [] : [sql`library_id = ${query.library_id}::uuid`]),
       ...(query.tag_id === undefined ? [] : [sql`tag_ids @> array[${query.tag_id}::uuid]`])
@@ -129,7 +139,7 @@ const make = Effect.gen(function*() {
         order by score desc, id limit ${limit + 1}
       )
       select kind, id, title, version, score, left(body, ${snippetSource}) as body
-      from page join search_documents using (id), wanted order by score desc, id`
+      from page join search_documents using (id) where generation = ${liveGeneration} order by score desc, id`
     )
     const hits = decodeHits(rows).map(({ body, ...hit }) => ({
       ...hit,
@@ -144,10 +154,12 @@ const make = Effect.gen(function*() {
     write: (writes) => writes.length === 0 ? Effect.succeed({ results: [], calls: [] }) : write(writes),
     find: (query, limit, after) => unavailable(find(query, limit, after)),
     refresh: Effect.void,
-    versionOf: (id) =>
+    stateOf: (id) =>
       unavailable(Effect.map(
-        silent(sql<{ readonly version: number }>`select version from search_documents where id = ${id}::uuid`),
-        (rows) => rows[0]?.version
+        silent(sql<IndexState>`
+          select version, revision::float8 as revision, deleted from search_documents
+          where generation = ${liveGeneration} and id = ${id}::uuid`),
+        (rows) => rows[0]
       ))
   })
 })

@@ -11,6 +11,7 @@ import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgre
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
 import * as SearchIndexPostgres from "../../layers/postgres/SearchIndexPostgres.ts"
+import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -43,6 +44,7 @@ const stores = Layer.mergeAll(
   LeasesPostgres.layer,
   ProjectionControlPostgres.layer,
   OldestTransaction.layer,
+  SearchSourcePostgres.layer,
   searchIndex
 )
 

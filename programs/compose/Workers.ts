@@ -8,7 +8,6 @@ import * as PostgresClient from "../../layers/postgres/PostgresClient.ts"
 import * as WakeUpsPostgres from "../../layers/postgres/WakeUpsPostgres.ts"
 import * as WorkerIdentityPostgres from "../../layers/postgres/WorkerIdentityPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
-import type { EntityStore } from "../../src/catalog/EntityStore.ts"
 import type { Chronicle } from "../../src/chronicle/Chronicle.ts"
 import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import type { Destination } from "../../src/delivery/Destination.ts"
@@ -18,11 +17,12 @@ import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import type { SearchIndex } from "../../src/search/SearchIndex.ts"
+import type { SearchSource } from "../../src/search/SearchSource.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import { DatabaseAddress } from "./Database.ts"
 import { preparedIndex } from "./Foundation.ts"
 
-type Told = Layer.Layer<Destination, never, SearchIndex | EntityStore | Chronicle>
+type Told = Layer.Layer<Destination, never, SearchIndex | SearchSource | Chronicle>
 
 const destinations: Readonly<Record<"search" | "chronicle", Told>> = {
   search: SearchDestination.layer.pipe(Layer.provide(preparedIndex)),

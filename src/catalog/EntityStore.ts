@@ -43,9 +43,4 @@ export class EntityStore extends Context.Service<EntityStore, {
     limit: number,
     after: EntityId | undefined
   ) => Effect.Effect<Page<EntityOf[K]>, StoreUnavailable>
-  /** The present state of those that exist. */
-  readonly load: <K extends EntityKind>(
-    kind: K,
-    ids: ReadonlyArray<EntityId>
-  ) => Effect.Effect<ReadonlyArray<EntityOf[K]>, StoreUnavailable>
 }>()("wordloom/catalog/EntityStore") {}

@@ -1,15 +1,13 @@
 /** Brings the present state of the changed entities to the search index, in one write for the whole batch. */
 import { Effect, Layer } from "effect"
-import { EntityStore } from "../catalog/EntityStore.ts"
 import { type Delivered, Destination } from "../delivery/Destination.ts"
 import { type Failure, storeFailed } from "../delivery/Failure.ts"
 import type { Outcome } from "../delivery/Settlement.ts"
-import type { EntityId, EntityKind } from "../domain/Entity.ts"
+import type { EntityId } from "../domain/Entity.ts"
 import type { Delivery } from "../outbox/Leases.ts"
-import { documentOf, type IndexWrite } from "./SearchDocument.ts"
+import type { IndexWrite } from "./SearchDocument.ts"
 import { SearchIndex } from "./SearchIndex.ts"
-
-const kinds: ReadonlyArray<EntityKind> = ["tag", "library", "block"]
+import { SearchSource } from "./SearchSource.ts"
 
 /** The newest version that the batch knows of each entity. */
 const newest = (deliveries: ReadonlyArray<Delivery>): ReadonlyMap<EntityId, Delivery> => {
@@ -25,29 +23,14 @@ export const layer = Layer.effect(
   Destination,
   Effect.gen(function*() {
     const index = yield* SearchIndex
-    const store = yield* EntityStore
-
-    const loadKind = Effect.fnUntraced(function*(kind: EntityKind, ids: ReadonlyArray<EntityId>) {
-      const entities = ids.length === 0 ? [] : yield* store.load(kind, ids)
-      return entities.map((entity): IndexWrite => ({
-        kind,
-        id: entity.id,
-        version: entity.version,
-        document: documentOf(kind, entity)
-      }))
-    })
+    const source = yield* SearchSource
 
     // The row is a hint, the entity is the truth: what is no longer there was removed, whatever the row says.
     const writesFor = Effect.fnUntraced(function*(wanted: ReadonlyMap<EntityId, Delivery>) {
-      const all = [...wanted.values()]
-      const found = yield* Effect.forEach(
-        kinds,
-        (kind) => loadKind(kind, all.filter((delivery) => delivery.kind === kind).map((delivery) => delivery.entityId))
-      )
-      const byId = new Map(found.flat().map((write) => [write.id, write]))
-      return all.map((delivery): IndexWrite =>
-        byId.get(delivery.entityId) ??
-          { kind: delivery.kind, id: delivery.entityId, version: delivery.version, document: null }
+      const found = yield* source.load([...wanted.keys()])
+      const byId = new Map(found.map((write) => [write.id, write]))
+      return [...wanted.values()].map(({ entityId: id, kind, version }): IndexWrite =>
+        byId.get(id) ?? { kind, id, version, revision: version, document: null }
       )
     })
 

@@ -41,7 +41,7 @@ export class CursorInvalid extends Schema.TaggedError<CursorInvalid>("wordloom/s
 
 export type WriteResult =
   | { readonly _tag: "Written" }
-  /** The index has this version or a later one. */
+  /** The index has this revision or a later one. */
   | { readonly _tag: "Superseded" }
   | { readonly _tag: "Failed"; readonly failure: Failure }
 
@@ -51,6 +51,12 @@ export interface Written {
   readonly calls: ReadonlyArray<EngineCall>
   /** The engine refused or missed a request as a whole, which says nothing about the writes in it. */
   readonly refused?: Failure | undefined
+}
+
+export interface IndexState {
+  readonly version: number
+  readonly revision: number
+  readonly deleted: boolean
 }
 
 export class SearchIndex extends Context.Service<SearchIndex, {
@@ -67,6 +73,6 @@ export class SearchIndex extends Context.Service<SearchIndex, {
   ) => Effect.Effect<Page<SearchHit>, SearchUnavailable | CursorInvalid>
   /** What has been written is found when this returns. */
   readonly refresh: Effect.Effect<void, SearchUnavailable>
-  /** The version that the index has, a tombstone's too. */
-  readonly versionOf: (id: EntityId) => Effect.Effect<number | undefined, SearchUnavailable>
+  /** The version and revision that the index has, a tombstone's too; before any refresh. */
+  readonly stateOf: (id: EntityId) => Effect.Effect<IndexState | undefined, SearchUnavailable>
 }>()("wordloom/search/SearchIndex") {}

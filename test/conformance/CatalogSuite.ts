@@ -257,10 +257,8 @@ const races = (it: It) => {
         ], { concurrency: "unbounded" })
       }
       const { items } = yield* EntityStore.use((store) => store.list("block", 100, undefined))
-      const tags = yield* EntityStore.use((store) => store.load("tag", items.flatMap(({ tag_ids }) => tag_ids)))
-      const shelves = yield* EntityStore.use((store) =>
-        store.load("library", items.map(({ library_id }) => library_id))
-      )
+      const { items: tags } = yield* EntityStore.use((store) => store.list("tag", 100, undefined))
+      const { items: shelves } = yield* EntityStore.use((store) => store.list("library", 100, undefined))
       const known = new Set([...tags, ...shelves].map(({ id }) => id))
       for (const { library_id, tag_ids } of items) assert.isTrue([library_id, ...tag_ids].every((id) => known.has(id)))
     }).pipe(fresh))

@@ -198,14 +198,6 @@ const lists = (it: It) => {
         next_cursor: null
       })
     }).pipe(fresh))
-
-  it.effect("loads what exists, each once, and leaves out what does not", () =>
-    Effect.gen(function*() {
-      const { one, two } = yield* shelf
-      const load = (...ids: ReadonlyArray<EntityId>) => EntityStore.use((store) => store.load("tag", ids))
-      assert.sameDeepMembers([...yield* load(two.id, newId(), one.id, two.id)], [one, two])
-      assert.deepStrictEqual([...yield* load()], [])
-    }).pipe(fresh))
 }
 
 const transactions = (it: It) => {

@@ -36,8 +36,7 @@ const once = <A, I, E, R>(
   effect: Effect.Effect<A, E, R>
 ) => Idempotency.use((idempotency) => idempotency.once({ key, said }, answer, effect))
 
-const exists = (id: EntityId) =>
-  EntityStore.use((store) => Effect.map(store.load("library", [id]), (found) => found.length === 1))
+const exists = (id: EntityId) => EntityStore.use((store) => Effect.isSuccess(store.get("library", id)))
 
 const keys = (it: It) => {
   it.effect("runs a request once and gives its first answer again", () =>

@@ -5,7 +5,7 @@ import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import * as Fixtures from "../search/SearchFixtures.ts"
 import { pages, snippets, terms, texts } from "./SearchQueriesSuite.ts"
 
-const { assertFound, found, newWord, put, removal, search, write } = Fixtures
+const { assertFound, at, found, newWord, put, removal, search, write } = Fixtures
 
 type It = Vitest.MethodsNonLive<SearchIndex>
 
@@ -27,7 +27,7 @@ const writes = (it: It) => {
       const title = newWord()
       const [known, fresh, gone] = [write({ title }, { version: 5 }), write({ title }), write({ title })]
       yield* put(known, gone)
-      const tags = yield* put({ ...known, version: 4 }, fresh, removal(gone.id, 2), write({ body: title }))
+      const tags = yield* put(at(known, 4), fresh, removal(gone.id, 2), write({ body: title }))
       assert.deepStrictEqual(tags, ["Superseded", "Written", "Written", "Written"])
       assert.strictEqual((yield* found(title)).length, 3)
       assert.deepStrictEqual(yield* put(), [])
@@ -35,15 +35,15 @@ const writes = (it: It) => {
   )
 
   it.effect(
-    "tells the version that it has, a removal's too",
+    "tells the state that it has, a removal's too",
     Effect.fnUntraced(function*() {
-      const { versionOf } = yield* SearchIndex
-      const one = write({}, { version: 2 })
-      assert.isUndefined(yield* versionOf(one.id))
+      const { stateOf } = yield* SearchIndex
+      const one = write({}, { version: 2, revision: 5 })
+      assert.isUndefined(yield* stateOf(one.id))
       yield* put(one)
-      assert.strictEqual(yield* versionOf(one.id), 2)
-      yield* put(removal(one.id, 3))
-      assert.strictEqual(yield* versionOf(one.id), 3)
+      assert.deepStrictEqual(yield* stateOf(one.id), { version: 2, revision: 5, deleted: false })
+      yield* put({ ...removal(one.id, 3), revision: 6 })
+      assert.deepStrictEqual(yield* stateOf(one.id), { version: 3, revision: 6, deleted: true })
     })
   )
 
@@ -90,15 +90,29 @@ const versions = (it: It) => {
   )
 
   it.effect(
+    "takes a later revision of the same version, and no earlier one",
+    Effect.fnUntraced(function*() {
+      const [title, before, now] = [newWord(), newWord(), newWord()]
+      const named = (name: string, revision: number) => ({ ...write({ title, tags: [name] }), id: first.id, revision })
+      const first = write({ title, tags: [before] })
+      assert.deepStrictEqual(yield* put(first), ["Written"])
+      assert.deepStrictEqual(yield* put(named(now, 3)), ["Written"])
+      assert.deepStrictEqual(yield* put(named(before, 2)), ["Superseded"])
+      yield* assertFound(before, [])
+      yield* assertFound(`${title} ${now}`, [first])
+    })
+  )
+
+  it.effect(
     "hides what was removed, and keeps it so when an older write comes late",
     Effect.fnUntraced(function*() {
       const title = newWord()
       const one = write({ title })
       assert.deepStrictEqual(yield* put(one), ["Written"])
       assert.deepStrictEqual(yield* put(removal(one.id, 3)), ["Written"])
-      assert.deepStrictEqual(yield* put({ ...one, version: 2 }), ["Superseded"])
+      assert.deepStrictEqual(yield* put(at(one, 2)), ["Superseded"])
       yield* assertFound(title, [])
-      assert.deepStrictEqual(yield* put({ ...one, version: 4 }), ["Written"])
+      assert.deepStrictEqual(yield* put(at(one, 4)), ["Written"])
       yield* assertFound(title, [one])
     })
   )
@@ -124,11 +138,11 @@ const versions = (it: It) => {
         const one = write({ title })
         let highest = { version: 0, gone: true }
         for (const { gone, version } of arrivals) {
-          const [tag] = yield* put(gone ? removal(one.id, version) : { ...one, version })
+          const [tag] = yield* put(gone ? removal(one.id, version) : at(one, version))
           assert.strictEqual(tag, version > highest.version ? "Written" : "Superseded")
           if (version > highest.version) highest = { version, gone }
         }
-        assert.strictEqual(yield* (yield* SearchIndex).versionOf(one.id), highest.version)
+        assert.strictEqual((yield* (yield* SearchIndex).stateOf(one.id))?.version, highest.version)
         yield* assertFound(title, highest.gone ? [] : [one])
       }
     ),

@@ -207,8 +207,8 @@ describe("several changes of one entity in a batch", () => {
       const library = yield* catalog.create("library", { name: "another" })
       assert.strictEqual(yield* runOnce, 4)
       const index = yield* SearchIndex
-      assert.strictEqual(yield* index.versionOf(tag.id), 3)
-      assert.strictEqual(yield* index.versionOf(library.id), 1)
+      assert.strictEqual((yield* index.stateOf(tag.id))?.version, 3)
+      assert.strictEqual((yield* index.stateOf(library.id))?.version, 1)
       assert.deepStrictEqual(yield* statuses, ["done", "done", "done", "done"])
       const told = yield* processes
       assert.deepStrictEqual(told.map(({ outcome }) => outcome), ["superseded", "superseded", "acked", "acked"])
@@ -226,7 +226,7 @@ describe("several changes of one entity in a batch", () => {
       yield* TestClock.adjust("31 seconds")
       yield* reclaimOnce
       yield* runOnce
-      assert.strictEqual(yield* (yield* SearchIndex).versionOf(tag.id), 2)
+      assert.strictEqual((yield* (yield* SearchIndex).stateOf(tag.id))?.version, 2)
       assert.deepStrictEqual(yield* statuses, ["done", "done"])
       assert.deepStrictEqual((yield* processes).map(({ outcome }) => outcome), ["superseded", "acked"])
     }).pipe(working(SearchDestination.layer.pipe(Layer.provide(index))), Effect.provide(index)))

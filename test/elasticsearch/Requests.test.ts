@@ -27,9 +27,10 @@ describe("the index", () => {
 
 describe("a bulk request", () => {
   it("has a document and its version per write, and a document for a removal too", () => {
-    const document = { title: "dog", body: "<b>\"barks\"</b>\n", library_id, tag_ids: [tag_id] }
-    expect(linesOf({ kind: "block", id, version: 3, document })).toMatchSnapshot()
-    expect(linesOf({ kind: "tag", id, version: 4, document: null })).toMatchSnapshot()
+    const names = { library: "animals", tags: ["pets"] }
+    const document = { title: "dog", body: "<b>\"barks\"</b>\n", library_id, tag_ids: [tag_id], ...names }
+    expect(linesOf({ kind: "block", id, version: 3, revision: 5, document }, 1_000)).toMatchSnapshot()
+    expect(linesOf({ kind: "tag", id, version: 4, revision: 4, document: null }, 1_000)).toMatchSnapshot()
   })
 
   const items = Arbitrary.array(Arbitrary.schema(Schema.String))

@@ -32,8 +32,8 @@ describe("a search that fails", () => {
     it.effect(`${what}: ${message}`, () =>
       Effect.gen(function*() {
         const server = yield* ScriptedServer.make(reply)
-        const all = SearchIndex.use(({ find, prepare, refresh, versionOf }) =>
-          Effect.forEach([find(query, 1, undefined), refresh, versionOf(newId()), prepare], causeOf)
+        const all = SearchIndex.use(({ find, prepare, refresh, stateOf }) =>
+          Effect.forEach([find(query, 1, undefined), refresh, stateOf(newId()), prepare], causeOf)
         )
         const causes = yield* Effect.provide(all, layerOf(server))
         for (const cause of causes) assert.include(cause, message)

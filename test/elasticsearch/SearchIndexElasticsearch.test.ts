@@ -124,12 +124,12 @@ const refusing = () =>
       "leaves the rows alone where there is no index, and makes none",
       withIndex((name) =>
         Effect.gen(function*() {
-          const { find, refresh, versionOf } = yield* SearchIndex
+          const { find, refresh, stateOf } = yield* SearchIndex
           assert.strictEqual(yield* writeOne, "configuration es_index_missing")
           assert.strictEqual((yield* told("GET", name)).status, 404)
           const query = { terms: { words: ["lost"], phrases: [], without: [], prefix: null } }
           type Asked = ReadonlyArray<Effect.Effect<unknown, Error>>
-          const asked: Asked = [find(query, 1, undefined), refresh, versionOf(newId())]
+          const asked: Asked = [find(query, 1, undefined), refresh, stateOf(newId())]
           for (const each of asked) assert.instanceOf(yield* Effect.flip(each), SearchUnavailable)
         })
       )
@@ -203,7 +203,7 @@ const batching = () =>
           results.map(({ _tag }) => _tag),
           mixed.map(({ id }) => superseded.has(id) ? "Superseded" : "Written")
         )
-        assert.strictEqual(yield* index.versionOf(fresh.at(-1)!.id), 1)
+        assert.strictEqual((yield* index.stateOf(fresh.at(-1)!.id))?.version, 1)
       }))
   })
 

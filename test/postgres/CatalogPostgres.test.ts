@@ -2,6 +2,7 @@
 import * as CatalogSuite from "../conformance/CatalogSuite.ts"
 import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
+import * as SearchSourceSuite from "../conformance/SearchSourceSuite.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
 const store = { name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServices: true }
@@ -9,3 +10,4 @@ const store = { name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServ
 CatalogSuite.suite(store)
 EntityStoreSuite.suite(store)
 IdempotencySuite.suite(store)
+SearchSourceSuite.suite(store)

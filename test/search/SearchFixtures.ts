@@ -13,15 +13,27 @@ const letterOf = (digit: string) => "ghijklmnop"[Number(digit)] ?? ""
 /** A word that nothing else in the index has: letters only, so that every engine takes it for one. */
 export const newWord = () => `q${crypto.randomUUID().replaceAll("-", "").replace(/\d/g, letterOf)}`
 
+const nothing = { body: "", library_id: null, tag_ids: [], library: null, tags: [] }
+
 export const write = (document: Partial<SearchDocument> = {}, rest: Partial<IndexWrite> = {}): IndexWrite => ({
   kind: "block",
   id: newId(),
   version: 1,
-  document: { title: newWord(), body: "", library_id: null, tag_ids: [], ...document },
+  revision: rest.version ?? 1,
+  document: { title: newWord(), ...nothing, ...document },
   ...rest
 })
 
-export const removal = (id: EntityId, version: number): IndexWrite => ({ kind: "block", id, version, document: null })
+/** The same, as a version of its entity. */
+export const at = (write: IndexWrite, version: number): IndexWrite => ({ ...write, version, revision: version })
+
+export const removal = (id: EntityId, version: number): IndexWrite => ({
+  kind: "block",
+  id,
+  version,
+  revision: version,
+  document: null
+})
 
 /** Writes, makes it visible, and gives back how each write went. */
 export const put = Effect.fnUntraced(function*(...writes: ReadonlyArray<IndexWrite>) {

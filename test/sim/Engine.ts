@@ -35,10 +35,10 @@ export class Engine {
 
   private put(from: Process, write: IndexWrite): WriteResult {
     const { kernel, ledger, log } = this.world
-    const versionOf = () => Effect.runSync(Effect.orDie(this.index.versionOf(write.id))) ?? 0
-    const before = versionOf()
+    const revision = () => Effect.runSync(Effect.orDie(this.index.stateOf(write.id)))?.revision ?? 0
+    const before = revision()
     const result = Effect.runSync(this.index.write([write])).results[0]!
-    const after = versionOf()
+    const after = revision()
     const name = ledger.nameOf(write.id)
     if (after < before) log.violated("2 monotonic", `${name} went back from ${before} to ${after}`, name)
     if (result._tag === "Written") {

@@ -1,12 +1,12 @@
 /** The database's ports as one worker has them: over a wire, and watched at the far end of it. */
 import { type Context, Effect, Layer } from "effect"
-import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import { Chronicle, type ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import { type Batch, type ClaimOptions, Leases } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import { SearchSource } from "../../src/search/SearchSource.ts"
 import type { Process } from "./Kernel.ts"
 import type { Stores } from "./Stores.ts"
 import type { Wire } from "./Wire.ts"
@@ -142,8 +142,10 @@ export const layer = (world: World, wire: Wire, from: Process, stores: Context.C
     Layer.effect(ProjectionControl, Effect.map(ProjectionControl, (real) => control(world, wire, from, real))),
     Layer.effect(Chronicle, Effect.map(Chronicle, (real) => chronicle(world, wire, from, real))),
     Layer.effect(
-      EntityStore,
-      Effect.map(EntityStore, (real) =>
-        EntityStore.of({ ...real, load: (kind, ids) => wire(from, "load", real.load(kind, ids)) }))
+      SearchSource,
+      Effect.map(
+        SearchSource,
+        (real) => SearchSource.of({ ...real, load: (ids) => wire(from, "load", real.load(ids)) })
+      )
     )
   ).pipe(Layer.provide(Layer.succeedContext(stores)))

@@ -9,6 +9,7 @@ import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
 import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
 import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
+import * as SearchSourceMemory from "../../layers/memory/SearchSourceMemory.ts"
 import { layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Outbox } from "../../src/outbox/Outbox.ts"
@@ -34,6 +35,7 @@ const outbox = (world: World) =>
 const ports = Layer.mergeAll(
   layerTransaction,
   EntityStoreMemory.layer,
+  SearchSourceMemory.layer,
   ChronicleMemory.layer,
   OutboxReportMemory.layer,
   LeasesMemory.layer,

@@ -10,6 +10,7 @@ import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
 import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
+import * as SearchSourceMemory from "../../layers/memory/SearchSourceMemory.ts"
 import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -29,6 +30,7 @@ const backstage = Layer.effect(
 const stores = Layer.mergeAll(
   layerTransaction,
   EntityStoreMemory.layer,
+  SearchSourceMemory.layer,
   TagNamesMemory.layer,
   ChronicleMemory.layer,
   OutboxMemory.layer,

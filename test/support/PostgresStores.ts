@@ -11,6 +11,7 @@ import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
+import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
@@ -25,6 +26,7 @@ const others = [
   "chronicle_entries",
   "idempotency_keys",
   "blocks",
+  "removed_entities",
   "libraries",
   "tags"
 ]
@@ -78,6 +80,7 @@ const backstage = Layer.effect(
 
 const stores = Layer.mergeAll(
   EntityStorePostgres.layer,
+  SearchSourcePostgres.layer,
   TagNamesPostgres.layer,
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
