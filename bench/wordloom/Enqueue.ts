@@ -1,4 +1,4 @@
-/** A business transaction with and without its outbox rows, in turns. program.js enqueue CLIENTS TRANSACTIONS ROUNDS */
+/** A business transaction alone, with a statement that does nothing, and with its outbox rows, in turns. */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
@@ -38,6 +38,7 @@ const business = Effect.gen(function*() {
   }
   return {
     without: () => transaction.run(insert(randomUUID())),
+    nothing: () => transaction.run(Effect.andThen(insert(randomUUID()), sql`select`)),
     with: () => {
       const id = randomUUID()
       return transaction.run(Effect.andThen(insert(id), outbox.append([changeOf(id)])))
@@ -45,7 +46,8 @@ const business = Effect.gen(function*() {
   }
 })
 
-type Mode = "without" | "with"
+const inTurns = ["without", "nothing", "with"] as const
+type Mode = typeof inTurns[number]
 
 const program = Effect.gen(function*() {
   yield* prepare()
@@ -61,10 +63,10 @@ const program = Effect.gen(function*() {
     yield* Effect.all(Array.from({ length: clients }, () => client), { concurrency: "unbounded", discard: true })
     return measure(count)
   })
-  for (const mode of ["without", "with"] as const) yield* slice(mode, warmUps)
+  for (const mode of inTurns) yield* slice(mode, warmUps)
   const slices: Array<{ readonly round: number; readonly mode: Mode; readonly usage: Usage }> = []
   for (let round = 0; round < rounds; round++) {
-    const order: ReadonlyArray<Mode> = round % 2 === 0 ? ["without", "with"] : ["with", "without"]
+    const order = round % 2 === 0 ? inTurns : inTurns.toReversed()
     for (const mode of order) slices.push({ round, mode, usage: yield* slice(mode, transactions) })
   }
   return slices
