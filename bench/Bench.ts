@@ -14,12 +14,14 @@ import { within } from "./Sessions.ts"
 import type { Stage } from "./Stage.ts"
 import { drain } from "./stages/Drain.ts"
 import { enqueue } from "./stages/Enqueue.ts"
+import { find } from "./stages/Find.ts"
 import { growth } from "./stages/Growth.ts"
 import { held } from "./stages/Held.ts"
 import { latency } from "./stages/Latency.ts"
+import { project } from "./stages/Project.ts"
 import { tracing } from "./stages/Tracing.ts"
 
-const stages: Readonly<Record<StageName, Stage>> = { drain, growth, held, enqueue, latency, tracing }
+const stages: Readonly<Record<StageName, Stage>> = { drain, growth, held, enqueue, latency, tracing, project, find }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const complain = (text: string) => process.stderr.write(`${text}\n`)
