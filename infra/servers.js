@@ -22,6 +22,8 @@ import { asServer, makeFolder, removeFolder, removeLeftovers, reservePorts, serv
  * @property {number} pid
  * @property {number} startMs
  * @property {() => Promise<void>} stop ends the server's process group and removes its data; may be called twice
+ * @property {() => Promise<void>} crash kills it with all that it started, now; its data stays
+ * @property {() => Promise<void>} again starts what has crashed, on the same ports and data, until it is ready
  */
 
 /**
@@ -139,9 +141,17 @@ export const start = async (name, options = {}) => {
     if (held.stopping) throw new Error("stopped while it was starting")
     held.server = launch(plan, held.folder, recipe.signals)
     await untilReady(plan, held.server, recipe.patience)
+    const crash = async () => {
+      held.server?.endNow()
+      await held.server?.stop()
+    }
+    const again = async () => {
+      held.server = launch(plan, held.folder, recipe.signals)
+      await untilReady(plan, held.server, recipe.patience)
+    }
     const url = Object.values(plan.urls)[0] ?? ""
     const startMs = Math.round(performance.now() - began)
-    return { name, url, urls: plan.urls, pid: held.server.pid, startMs, stop: () => release(held) }
+    return { name, url, urls: plan.urls, pid: held.server.pid, startMs, stop: () => release(held), crash, again }
   } catch (error) {
     await release(held)
     throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })

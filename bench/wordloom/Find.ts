@@ -11,7 +11,7 @@ const [count = 100, clients = 1] = process.argv.slice(3).map(Number)
 /** Enough for both sides to have compiled and read what they need. */
 const warmUps = 200
 
-/** A word, a word's beginning, two words, a phrase, and one left out: of texts that are there, spread over all of them. */
+/** A word, a beginning, two words, a phrase, and one left out: of texts that are there, spread over all of them. */
 const asked = [
   (words: ReadonlyArray<string>) => `${words[0]} `,
   (words: ReadonlyArray<string>) => words[0]!.slice(0, 4),

@@ -38,7 +38,7 @@ export const launchMeasured = <E>(
     process.kill(process.pid, "SIGTERM")
   }
 
-  /** The clock starts with the worker: the pool is there, the schema is up to date, and what is loaded late is loaded. */
+  /** Starts with the worker: the pool is there, the schema is up to date, and what is loaded late is loaded. */
   const clock = Layer.effectDiscard(Effect.gen(function*() {
     yield* SqlClient.SqlClient
     const { tracing } = yield* Settings

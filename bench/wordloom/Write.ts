@@ -1,6 +1,6 @@
 /**
- * Writes N documents to the search index in a bare loop: no outbox, nothing retried, nothing settled. With N = 0 it only
- * makes the index. program.js write N BATCH CONCURRENCY
+ * Writes N documents to the search index in a bare loop: no outbox, nothing retried, nothing settled. With N = 0 it
+ * only makes the index. program.js write N BATCH CONCURRENCY
  */
 import { Client } from "@elastic/elasticsearch"
 import { Effect } from "effect"

@@ -7,8 +7,12 @@ import { fileURLToPath } from "node:url"
 const patienceMs = 60_000
 
 /** Waits until `look` gives something; the last word on why it did not is in the error. */
-export const until = async <A>(what: string, look: () => A | undefined | false | Promise<A | undefined | false>) => {
-  const giveUpAt = Date.now() + patienceMs
+export const until = async <A>(
+  what: string,
+  look: () => A | undefined | false | Promise<A | undefined | false>,
+  patience = patienceMs
+) => {
+  const giveUpAt = Date.now() + patience
   let last: unknown
   while (Date.now() < giveUpAt) {
     try {
@@ -33,6 +37,8 @@ export interface Program {
   /** The first match in what it printed. */
   readonly printed: (pattern: RegExp) => Promise<RegExpExecArray>
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>
+  /** By itself, or by whoever else ends it. */
+  readonly ended: Promise<unknown>
 }
 
 /** Only what a test says is in the environment, so that no setting of the machine decides. */
@@ -57,6 +63,7 @@ export const startProgram = (
   const ended = once(child, "close")
   return {
     process: child,
+    ended,
     output: () => out,
     errors: () => err,
     printed: (pattern) =>
