@@ -118,7 +118,15 @@ const reaching = (it: It) => {
       const { actor, entityId, kind, libraryId, op, requestId, version } = row!
       assert.deepStrictEqual(
         { actor, entityId, kind, libraryId, op, requestId, version },
-        { actor: "ann", entityId: id, kind: "block", libraryId: library.id, op: "upsert", requestId: "r-7", version: 1 }
+        {
+          actor: "ann",
+          entityId: id!,
+          kind: "block",
+          libraryId: library.id,
+          op: "upsert",
+          requestId: "r-7",
+          version: 1
+        }
       )
       assert.deepStrictEqual(yield* told("chronicle"), [])
       yield* catalog(({ remove }) => remove("block", id!, undefined))
@@ -132,7 +140,7 @@ const reaching = (it: It) => {
       yield* catalog(({ remove }) => remove("block", ids[0]!, undefined))
       yield* catalog(({ change }) => change("block", ids[1]!, { tag_ids: [] }, undefined))
       yield* quiet
-      assert.deepStrictEqual(yield* drained, [[ids[2]]])
+      assert.deepStrictEqual(yield* drained, [[ids[2]!]])
       yield* rename("tag", tag.id, "pet")
       yield* catalog(({ remove }) => remove("tag", tag.id, undefined))
       yield* quiet
