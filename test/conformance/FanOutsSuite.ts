@@ -1,6 +1,6 @@
 /** What a new name promises over whichever store: one line with the rename, and a row for each block that shows it. */
 import { assert, type Vitest } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { runOnce } from "../../src/delivery/FanOut.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
@@ -19,8 +19,9 @@ type It = Vitest.MethodsNonLive<Needs>
 
 const catalog = Catalog.use.bind(Catalog)
 const pending = FanOuts.use((fanOuts) => fanOuts.pending)
-const options = { chunkMax: 2, backlogMax: 1_000 }
-const make = runOnce(options)
+const makeWith = (options: { readonly chunkMax: number; readonly backlogMax: number }) =>
+  Effect.provide(runOnce(options), Logger.layer([]))
+const make = makeWith({ chunkMax: 2, backlogMax: 1_000 })
 
 const told = (projection: Projection = "search") =>
   Effect.gen(function*() {
@@ -195,7 +196,7 @@ const several = (it: It) => {
       const { ids, tag } = yield* shelf(4)
       yield* rename("tag", tag.id, "B")
       yield* quiet
-      const bounded = runOnce({ chunkMax: 2, backlogMax: 3 })
+      const bounded = makeWith({ chunkMax: 2, backlogMax: 3 })
       assert.deepStrictEqual([yield* bounded, yield* bounded, yield* bounded], ["Made", "Made", "Full"])
       const batch = yield* claim({ limit: 2 })
       assert.strictEqual(yield* bounded, "Full", "what is in flight is not done")

@@ -161,8 +161,8 @@ const fanOuts = (world: World, wire: Wire, from: Process, store: Store["Service"
 }
 
 /**
- * A chunk as the database has it: all of its statements or none, whatever becomes of the worker meanwhile. The rows that
- * it leaves are noted there, as those of a request are.
+ * A chunk as the database has it: all of its statements or none, whatever becomes of the worker meanwhile. The rows
+ * that it leaves are noted there, as those of a request are.
  */
 const transaction = (
   world: World,
