@@ -7,10 +7,10 @@
  * Why no older name is left, whatever overtakes what. Let W be the last transaction that raises the revision of a
  * block that shows the entity, and R a rename of it. Snapshots see commits in one order. If W comes after R, whoever
  * sees W's revision sees R's name. W cannot come before R: a chunk's snapshot has seen R's line in `fan_outs`, so it
- * sees W's block as well, and raises the revision once more. So every document of the last revision has the newest name;
- * W's own row has one loaded; and the index refuses lower revisions. A block may thus appear behind the cursor, and the
- * chunks of several renames may come in any order. A block that is being changed is waited for: that change may be
- * undone.
+ * sees W's block as well, and raises the revision once more. So every document of the last revision has the newest
+ * name; W's own row has one loaded; and the index refuses lower revisions. A block may thus appear behind the cursor,
+ * and the chunks of several renames may come in any order. A block that is being changed is waited for: that change may
+ * be undone.
  */
 import { Duration, Effect, Layer, Metric, Option, Ref, References } from "effect"
 import { type FanOut, FanOuts } from "../outbox/FanOuts.ts"
