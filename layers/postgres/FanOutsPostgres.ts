@@ -9,7 +9,7 @@ import * as EnqueueSpan from "../../src/telemetry/EnqueueSpan.ts"
 import { hotTable, isFresh } from "./OutboxTables.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { provenByFirst } from "./Rows.ts"
-import { measured, silent } from "./Statement.ts"
+import { measured, type Operation, silent } from "./Statement.ts"
 
 const pendingMax = 10_000
 
@@ -51,20 +51,26 @@ const toChange = ({ id, library_id, version }: ReturnType<typeof asBlocks>[numbe
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const run = <A, E, R>(query: Effect.Effect<A, E, R>) =>
-    query.pipe(silent, measured("update", "outbox"), orUnavailable)
+  const run = <A, E, R>(operation: Operation, query: Effect.Effect<A, E, R>) =>
+    query.pipe(silent, measured(operation, "outbox"), orUnavailable)
 
   const begin: FanOuts["Service"]["begin"] = Effect.fnUntraced(function*({ id, kind, version }) {
     const { actor, requestId } = yield* CurrentRequest
     const trace = yield* EnqueueSpan.cause
-    yield* run(sql`
+    yield* run(
+      "create",
+      sql`
       insert into fan_outs (kind, entity_id, version, traceparent, tracestate, request_id, actor)
       values (${kind}, ${id}::uuid, ${version}, ${trace?.traceparent ?? null}, ${trace?.tracestate ?? null},
-        ${requestId}, ${actor})`)
+        ${requestId}, ${actor})`
+    )
   })
 
-  const pending = run(sql<{ readonly count: number }>`
-    select count(*)::int as count from (select from fan_outs limit ${pendingMax}) as bounded`)
+  const pending = run(
+    "query",
+    sql<{ readonly count: number }>`
+    select count(*)::int as count from (select from fan_outs limit ${pendingMax}) as bounded`
+  )
 
   /**
    * What is in flight, what was tried before, and what is beyond the floors: a look from the head of the table would
@@ -72,7 +78,9 @@ const make = Effect.gen(function*() {
    */
   const backlog = (max: number) => {
     const hot = sql(hotTable.search)
-    return run(sql<{ readonly count: number }>`
+    return run(
+      "query",
+      sql<{ readonly count: number }>`
       select least(${max}, sum(cardinality(lane.ids) + untried.count)
         + (select count(*) from (select from ${hot} where state <> 0 limit ${max}) as tried))::int as count
       from outbox_lanes as lane, lateral (
@@ -80,14 +88,18 @@ const make = Effect.gen(function*() {
           select from ${hot} as row
           where row.lane = lane.lane and row.id > lane.floor and row.${sql.literal(isFresh)} limit ${max}) as bounded
       ) as untried
-      where lane.projection = 'search'`)
+      where lane.projection = 'search'`
+    )
   }
 
-  const take = run(sql`
+  const take = run(
+    "query",
+    sql`
     select kind, entity_id, version, after, blocks, traceparent, tracestate, request_id, actor,
       exists (select from fan_outs as later where later.entity_id = each.entity_id and later.version > each.version)
         as superseded
-    from fan_outs as each order by turn_at limit 1 for update of each skip locked`)
+    from fan_outs as each order by turn_at limit 1 for update of each skip locked`
+  )
 
   /**
    * Waits for whoever is changing one of the blocks, in the order in which everybody locks several of them. Not
@@ -98,6 +110,7 @@ const make = Effect.gen(function*() {
     const shows = kind === "tag" ? sql`tag_ids @> array[${id}::uuid]` : sql`library_id = ${id}::uuid`
     const mine = sql`entity_id = ${id}::uuid and version = ${version}`
     return run(
+      "update",
       sql`
       with shown as materialized (
         select id from blocks where ${shows} and id > ${after}::uuid

@@ -1,4 +1,4 @@
-/** A tag on thousands of blocks gets a new name, and its worker is killed on the way: the real programs, start to end. */
+/** A tag on thousands of blocks gets a new name, and the worker is killed on the way: with the real programs. */
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
 import { type Caller, callerOf } from "../support/HttpCall.ts"
@@ -27,7 +27,8 @@ describe("a new name of a tag on thousands of blocks", () => {
 
   const shown = async () => {
     const found = await database.query(
-      "select tags[1] as name, count(*)::int as count from search_documents where kind = 'block' and tags <> '{}' group by 1"
+      `select tags[1] as name, count(*)::int as count from search_documents
+       where kind = 'block' and tags <> '{}' group by 1`
     )
     return Object.fromEntries(found.map(({ count, name }) => [name, count])) as Record<string, number>
   }
@@ -55,7 +56,8 @@ describe("a new name of a tag on thousands of blocks", () => {
         insert into blocks (id, library_id, title, body, tag_ids)
         select gen_random_uuid(), $1::uuid, 'block ' || n, 'body', array[$2::uuid] from generate_series(1, $3::int) as n
         returning id
-      ) insert into outbox_search (entity_type, entity_id, entity_version, op) select 'block', id, 1, 'upsert' from made`,
+      )
+      insert into outbox_search (entity_type, entity_id, entity_version, op) select 'block', id, 1, 'upsert' from made`,
       library,
       tag,
       blocks
