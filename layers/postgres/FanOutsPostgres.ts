@@ -49,6 +49,51 @@ const toChange = ({ id, library_id, version }: ReturnType<typeof asBlocks>[numbe
   fields: []
 })
 
+/**
+ * What is in flight, what was tried before, and what is beyond the floors: a look from the head of the table would have
+ * to pass all rows that are settled but not removed yet.
+ */
+export const backlog = (sql: SqlClient.SqlClient, max: number) => {
+  const hot = sql(hotTable.search)
+  const lanes = sql`outbox_lanes as lane`
+  const ofSearch = sql`lane.projection = 'search'`
+  return sql<{ readonly count: number }>`
+    select least(${max}, (select sum(cardinality(ids)) from ${lanes} where ${ofSearch})
+      + (select count(*) from (select from ${hot} where state <> 0 limit ${max}) as tried)
+      + (select count(*) from (
+          select from ${lanes}, lateral (
+            select from ${hot} as row
+            where row.lane = lane.lane and row.id > lane.floor and row.${sql.literal(isFresh)} limit ${max}
+          ) as each where ${ofSearch} limit ${max}) as untried))::int as count`
+}
+
+/** Waits for whoever is changing one of the blocks, in the order in which everybody locks several of them. */
+export const advance = (
+  sql: SqlClient.SqlClient,
+  { after, id, isSuperseded, kind, version }: FanOut,
+  limit: number
+) => {
+  const shows = kind === "tag" ? sql`tag_ids @> array[${id}::uuid]` : sql`library_id = ${id}::uuid`
+  const mine = sql`entity_id = ${id}::uuid and version = ${version}`
+  return sql`
+    with shown as materialized (
+      select id from blocks where ${shows} and id > ${after}::uuid
+      order by id limit ${isSuperseded ? 0 : limit} for update
+    ), raised as (
+      update blocks set reprojections = reprojections + 1 where id in (select id from shown)
+      returning id, version, library_id
+    ), size as materialized (
+      select count(*)::int as blocks from shown
+    ), moved as (
+      update fan_outs set blocks = fan_outs.blocks + size.blocks, turn_at = clock_timestamp(),
+        after = (select id from shown order by id desc limit 1)
+      from size where ${mine} and size.blocks = ${limit}
+    ), ended as (
+      delete from fan_outs using size where ${mine} and size.blocks < ${limit}
+    )
+    select * from raised order by id`
+}
+
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const run = <A, E, R>(operation: Operation, query: Effect.Effect<A, E, R>) =>
@@ -72,26 +117,6 @@ const make = Effect.gen(function*() {
     select count(*)::int as count from (select from fan_outs limit ${pendingMax}) as bounded`
   )
 
-  /**
-   * What is in flight, what was tried before, and what is beyond the floors: a look from the head of the table would
-   * have to pass all rows that are settled but not removed yet.
-   */
-  const backlog = (max: number) => {
-    const hot = sql(hotTable.search)
-    return run(
-      "query",
-      sql<{ readonly count: number }>`
-      select least(${max}, sum(cardinality(lane.ids) + untried.count)
-        + (select count(*) from (select from ${hot} where state <> 0 limit ${max}) as tried))::int as count
-      from outbox_lanes as lane, lateral (
-        select count(*) from (
-          select from ${hot} as row
-          where row.lane = lane.lane and row.id > lane.floor and row.${sql.literal(isFresh)} limit ${max}) as bounded
-      ) as untried
-      where lane.projection = 'search'`
-    )
-  }
-
   const take = run(
     "query",
     sql`
@@ -101,42 +126,15 @@ const make = Effect.gen(function*() {
     from fan_outs as each order by turn_at limit 1 for update of each skip locked`
   )
 
-  /**
-   * Waits for whoever is changing one of the blocks, in the order in which everybody locks several of them. Not
-   * prepared: a frequent tag is best followed along the ids, a rare one by its index, and only a plan for this one
-   * knows which it is.
-   */
-  const advance = ({ after, id, isSuperseded, kind, version }: FanOut, limit: number) => {
-    const shows = kind === "tag" ? sql`tag_ids @> array[${id}::uuid]` : sql`library_id = ${id}::uuid`
-    const mine = sql`entity_id = ${id}::uuid and version = ${version}`
-    return run(
-      "update",
-      sql`
-      with shown as materialized (
-        select id from blocks where ${shows} and id > ${after}::uuid
-        order by id limit ${isSuperseded ? 0 : limit} for update
-      ), raised as (
-        update blocks set reprojections = reprojections + 1 where id in (select id from shown)
-        returning id, version, library_id
-      ), size as materialized (
-        select count(*)::int as blocks from shown
-      ), moved as (
-        update fan_outs set blocks = fan_outs.blocks + size.blocks, turn_at = clock_timestamp(),
-          after = (select id from shown order by id desc limit 1)
-        from size where ${mine} and size.blocks = ${limit}
-      ), ended as (
-        delete from fan_outs using size where ${mine} and size.blocks < ${limit}
-      )
-      select * from raised order by id`.unprepared
-    )
-  }
-
   return FanOuts.of({
     begin,
     pending: Effect.map(pending, ([row]) => row!.count),
-    backlog: (max) => Effect.map(backlog(max), ([row]) => row!.count),
+    backlog: (max) => Effect.map(run("query", backlog(sql, max)), ([row]) => row!.count),
     take: Effect.map(take, (rows) => asFanOuts(rows).map(toFanOut)[0]),
-    advance: (fanOut, limit) => Effect.map(advance(fanOut, limit), (rows) => asBlocks(rows).map(toChange))
+    // Not prepared: a frequent tag is best followed along the ids, a rare one by its index, and only a plan for this
+    // one knows which it is.
+    advance: (fanOut, limit) =>
+      Effect.map(run("update", advance(sql, fanOut, limit).unprepared), (rows) => asBlocks(rows).map(toChange))
   })
 })
 
