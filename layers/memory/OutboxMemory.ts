@@ -38,9 +38,9 @@ export const layer = Layer.effect(
     })
 
     return Outbox.of({
-      append: (changes) =>
+      append: (changes, to = subscribed) =>
         Effect.forEach(
-          subscribed,
+          to,
           (projection) => Effect.forEach(changes, (change) => leave(projection, change), { discard: true }),
           { discard: true }
         )

@@ -2,6 +2,7 @@
 import { Clock, Context, Effect, HashMap, Layer, Semaphore } from "effect"
 import type { ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import type { EntityId, EntityKind, EntityOf } from "../../src/domain/Entity.ts"
+import type { FanOut } from "../../src/outbox/FanOuts.ts"
 import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import type { BreakerNote } from "../../src/outbox/ProjectionControl.ts"
@@ -22,6 +23,8 @@ export interface Contents {
   readonly removed: HashMap.HashMap<EntityId, { readonly kind: EntityKind; readonly version: number }>
   /** How often an entity was projected anew without a change of its own; 0 where nothing is said. */
   readonly reprojections: HashMap.HashMap<EntityId, number>
+  /** The one whose turn was longest ago is the first. */
+  readonly fanOuts: ReadonlyArray<Omit<FanOut, "isSuperseded">>
   readonly rows: HashMap.HashMap<number, Row>
   readonly lanes: ReadonlyArray<Lane>
   readonly attempts: ReadonlyArray<Attempt>
@@ -39,6 +42,7 @@ export const empty: Contents = {
   entities: { tag: HashMap.empty(), library: HashMap.empty(), block: HashMap.empty() },
   removed: HashMap.empty(),
   reprojections: HashMap.empty(),
+  fanOuts: [],
   rows: HashMap.empty(),
   lanes: allFree,
   attempts: [],

@@ -71,32 +71,32 @@ export const layer = Layer.effect(
           as new (kind, id, version, op, library_id, changes, traceparent, tracestate)`
 
     /** One statement for all outboxes: a round trip is most of what an append costs. */
-    const append = Effect.fnUntraced(function*(changes: ReadonlyArray<Change>) {
+    const append = Effect.fnUntraced(function*(changes: ReadonlyArray<Change>, to: ReadonlyArray<Projection>) {
       const request = yield* CurrentRequest
       const spans = yield* Effect.forEach(
-        subscribed,
+        to,
         (projection) => Effect.forEach(changes, () => EnqueueSpan.make(projection))
       )
       const part = (projection: Projection, at: number) =>
         sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, request)})`
       const [first] = changes
-      const insert = changes.length === 1 && first !== undefined
+      const insert = changes.length === 1 && first !== undefined && to === subscribed
         ? sql.unsafe(oneRowEach, valuesOf(first, spans.map(([span]) => span!), request))
-        : sql`with ${sql.csv(subscribed.map(part))} select`
+        : sql`with ${sql.csv(to.map(part))} select`
       const exit = yield* Effect.exit(silent(insert))
       const endedAt = yield* Clock.currentTimeNanos
       for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
       yield* exit
-      for (const projection of subscribed) {
+      for (const projection of to) {
         yield* Metric.update(Metric.withAttributes(enqueued, { projection }), changes.length)
       }
     })
 
     return Outbox.of({
-      append: (changes) =>
+      append: (changes, to = subscribed) =>
         changes.length === 0
           ? Effect.void
-          : append(changes).pipe(
+          : append(changes, to).pipe(
             Effect.andThen(announcer.announce),
             measured("create", "outbox"),
             orUnavailable

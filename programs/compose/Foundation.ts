@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OldestTransaction from "../../layers/postgres/OldestTransaction.ts"
@@ -37,6 +38,7 @@ const searchIndex = Layer.unwrap(
 
 const stores = Layer.mergeAll(
   EntityStorePostgres.layer,
+  FanOutsPostgres.layer,
   TagNamesPostgres.layer,
   ChroniclePostgres.layer,
   OutboxPostgres.layer,

@@ -12,6 +12,7 @@ import type { Chronicle } from "../../src/chronicle/Chronicle.ts"
 import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import type { Destination } from "../../src/delivery/Destination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
+import * as FanOut from "../../src/delivery/FanOut.ts"
 import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
@@ -37,14 +38,17 @@ export const drain = <R>(projection: "search" | "chronicle", told: Layer.Layer<D
       baseMs: Duration.toMillis(settings.backoffBase),
       capMs: Duration.toMillis(settings.backoffCap)
     }
-    return Worker.layer({
+    const worker = Worker.layer({
       projection,
       concurrency: settings.concurrency,
       leaseFor: lease,
       pollInterval: settings.pollInterval,
       attemptsMax,
       drainFor: settings.shutdownGrace
-    }).pipe(
+    })
+    // Only the index shows names of others.
+    const fanOut = FanOut.layer({ ...FanOut.bounds, pollInterval: settings.pollInterval })
+    return (projection === "search" ? Layer.merge(worker, fanOut) : worker).pipe(
       Layer.provide(Dispatcher.layer({ attemptsMax, leaseFor: lease, backoff })),
       Layer.provide(Valve.layer(projection, { batch: settings.batchSize, slots: settings.concurrency })),
       Layer.provide(told),

@@ -4,6 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { type Change, differences, removed } from "../domain/Change.ts"
 import { type Entity, EntityId, type EntityKind, type EntityOf, type FieldsOf, fieldsOf } from "../domain/Entity.ts"
 import type { Page } from "../domain/Paging.ts"
+import { FanOuts } from "../outbox/FanOuts.ts"
 import { Outbox } from "../outbox/Outbox.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { Transaction } from "../outbox/Transaction.ts"
@@ -68,6 +69,7 @@ export class Catalog extends Context.Service<Catalog, {
     Effect.gen(function*() {
       const store = yield* EntityStore
       const outbox = yield* Outbox
+      const fanOuts = yield* FanOuts
       const transaction = yield* Transaction
       const random = yield* SecureRandom.SecureRandom
 
@@ -94,7 +96,7 @@ export class Catalog extends Context.Service<Catalog, {
           libraryId: block.library_id,
           fields: [{ field: "tag_ids", from: [...block.tag_ids, tag], to: block.tag_ids }]
         }))
-        yield* Effect.forEach(Array.chunksOf(changes, changesMax), outbox.append, { discard: true })
+        yield* Effect.forEach(Array.chunksOf(changes, changesMax), (some) => outbox.append(some), { discard: true })
       })
 
       const createAll = <K extends EntityKind>(kind: K, all: ReadonlyArray<FieldsOf[K]>) =>
@@ -118,7 +120,11 @@ export class Catalog extends Context.Service<Catalog, {
             if (fields.length === 0) return before
             const after = yield* store.update(kind, id, patch)
             const libraryId = libraryOf(after)
-            yield* outbox.append([{ kind, id, version: after.version, op: "upsert", libraryId, fields }])
+            const { version } = after
+            yield* outbox.append([{ kind, id, version, op: "upsert", libraryId, fields }])
+            // A block shows the names of its tags and its library.
+            const isRenamed = fields.some(({ field }) => field === "name")
+            if (isRenamed && kind !== "block") yield* fanOuts.begin({ kind, id, version })
             return after
           }).pipe(transaction.run),
         remove: (kind, id, expected) =>

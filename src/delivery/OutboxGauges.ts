@@ -1,5 +1,6 @@
 /** Keeps the gauges of the backlog, and of what holds back vacuum, up to date for as long as its layer lives. */
 import { Effect, Layer, Metric } from "effect"
+import { FanOuts } from "../outbox/FanOuts.ts"
 import { OutboxReport } from "../outbox/OutboxReport.ts"
 import { subscribed } from "../outbox/Projection.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -19,6 +20,7 @@ export const sample = Effect.gen(function*() {
     yield* Metric.update(Metric.withAttributes(Metrics.pending, { projection }), pending)
     yield* Metric.update(Metric.withAttributes(Metrics.oldestPendingAge, { projection }), oldest_pending_age_seconds)
   }
+  yield* Metric.update(Metrics.fanOutPending, yield* FanOuts.use(({ pending }) => pending))
 })
 
 const orLogged = (message: string) => <A, E, R>(look: Effect.Effect<A, E, R>) =>

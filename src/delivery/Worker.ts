@@ -1,30 +1,16 @@
 /** The loop that empties one outbox, for as long as its layer lives. */
-import { Deferred, Duration, Effect, Fiber, Latch, Layer, Queue, Random, Ref, Semaphore } from "effect"
+import { Deferred, Duration, Effect, Fiber, Latch, Layer, Queue, Ref, Semaphore } from "effect"
 import { Leases } from "../outbox/Leases.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
+import { failedWait, idleFirst, idleWait } from "./Idle.ts"
 import { reclaimOnce } from "./Reclaim.ts"
 import { runAlone, runOnce, type WorkerOptions } from "./Turn.ts"
 
-/** Where no wake-up comes, the next work is likely near after the last; then twice as long each time. */
-const idleFirst = Duration.millis(20)
 /** One slot's look is enough while nothing is there; the others only make sure that it need not be the first's. */
 const othersPoll = 5
 /** What is committed late was preceded by work. */
 const sweepEvery = { busy: Duration.seconds(1), idle: Duration.seconds(5) }
 const barredMaxMs = 1_000
-/** After a claim that failed: long enough not to press a database that is coming up. */
-const failedWait = Duration.seconds(1)
-
-const idleWait = Effect.fnUntraced(function*(
-  idleFor: Ref.Ref<Duration.Duration>,
-  pollInterval: Duration.Duration,
-  woken: Effect.Effect<void>
-) {
-  const wait = yield* Ref.getAndUpdate(idleFor, (last) => Duration.min(Duration.times(last, 2), pollInterval))
-  // A fifth of jitter keeps several workers from asking in step.
-  const jittered = Duration.times(wait, 0.8 + 0.4 * (yield* Random.next))
-  yield* Effect.raceFirst(Effect.sleep(jittered), woken)
-})
 
 const pause = (wait: Duration.Input, until: Effect.Effect<void>) => Effect.raceFirst(Effect.sleep(wait), until)
 

@@ -13,6 +13,14 @@ export const Around = Context.Reference<Option.Option<Tracer.AnySpan> | undefine
   { defaultValue: () => undefined }
 )
 
+/** What a row that tells of it later names as its cause: the request's span, or nothing where there is no trace. */
+export const cause = Effect.gen(function*() {
+  const around = yield* Around
+  const carrier = yield* TraceCarrier
+  const span = around?._tag === "Some" ? around : yield* Effect.option(Effect.currentParentSpan)
+  return span._tag === "Some" ? carrier.inject(span.value) : undefined
+})
+
 export interface EnqueueSpan {
   readonly span: Tracer.Span
   readonly context: TraceContext | undefined

@@ -44,5 +44,10 @@ export const oldestPendingAge = Metric.gauge("outbox_oldest_pending_age_seconds"
   description: "Age of the oldest waiting row, sampled every 15 s"
 })
 
+export const fanOutPending = Metric.gauge("outbox_fan_out_pending", {
+  description: "New names that have not reached all blocks yet, sampled every 15 s"
+})
+export const fanOutBlocks = counter("outbox_fan_out_blocks_total", "Blocks left for search because of a new name")
+
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")

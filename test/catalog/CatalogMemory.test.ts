@@ -1,6 +1,7 @@
 /** The entities in memory keep their promises. */
 import * as CatalogSuite from "../conformance/CatalogSuite.ts"
 import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
+import * as FanOutsSuite from "../conformance/FanOutsSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
 import * as SearchSourceSuite from "../conformance/SearchSourceSuite.ts"
 import * as MemoryStores from "../support/MemoryStores.ts"
@@ -9,5 +10,6 @@ const store = { name: "memory", layer: MemoryStores.layer }
 
 CatalogSuite.suite(store)
 EntityStoreSuite.suite(store)
+FanOutsSuite.suite(store)
 IdempotencySuite.suite(store)
 SearchSourceSuite.suite(store)

@@ -6,6 +6,7 @@ import { Catalog } from "../../src/catalog/Catalog.ts"
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import type { FieldChange } from "../../src/domain/Change.ts"
 import type { EntityId, FieldsOf } from "../../src/domain/Entity.ts"
+import type { FanOuts } from "../../src/outbox/FanOuts.ts"
 import type { Delivery, Leases } from "../../src/outbox/Leases.ts"
 import { Outbox } from "../../src/outbox/Outbox.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
@@ -15,7 +16,7 @@ import { type Backstage, fresh } from "../support/Backstage.ts"
 import { claim, done, idsOf, newId, settle } from "../support/Changes.ts"
 import { suiteOf } from "./Suite.ts"
 
-type Needs = Catalog | EntityStore | Leases | Transaction | SecureRandom.SecureRandom | Backstage
+type Needs = Catalog | EntityStore | FanOuts | Leases | Transaction | SecureRandom.SecureRandom | Backstage
 type It = Vitest.MethodsNonLive<Needs>
 
 const use = Catalog.use.bind(Catalog)

@@ -4,6 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as ImportProgressPostgres from "../../layers/postgres/ImportProgressPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
@@ -18,6 +19,7 @@ export const stores = Imports.layer.pipe(
   Layer.provideMerge(Catalog.layer),
   Layer.provideMerge(Layer.mergeAll(
     EntityStorePostgres.layer,
+    FanOutsPostgres.layer,
     OutboxPostgres.layer,
     TagNamesPostgres.layer,
     ImportProgressPostgres.layer

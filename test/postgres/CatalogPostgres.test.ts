@@ -1,6 +1,7 @@
 /** The entities in PostgreSQL keep their promises. */
 import * as CatalogSuite from "../conformance/CatalogSuite.ts"
 import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
+import * as FanOutsSuite from "../conformance/FanOutsSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
 import * as SearchSourceSuite from "../conformance/SearchSourceSuite.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
@@ -9,5 +10,6 @@ const store = { name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServ
 
 CatalogSuite.suite(store)
 EntityStoreSuite.suite(store)
+FanOutsSuite.suite(store)
 IdempotencySuite.suite(store)
 SearchSourceSuite.suite(store)

@@ -3,7 +3,6 @@ import { HashMap } from "effect"
 import { stateOf } from "../../layers/memory/SearchSourceMemory.ts"
 import type { Contents } from "../../layers/memory/StoreMemory.ts"
 import type { EntityId, EntityKind } from "../../src/domain/Entity.ts"
-import type { SearchDocument } from "../../src/search/SearchDocument.ts"
 import type { Engine } from "./Engine.ts"
 import { type RowFacts, shown } from "./Rows.ts"
 import type { Workload } from "./Workload.ts"
@@ -24,9 +23,6 @@ const entityOf = ({ entities }: Contents, kind: EntityKind, id: EntityId) => {
 /** The rows of an entity of which somebody has already been told that they are dead, or that were replayed. */
 const isSpecial = (row: RowFacts) => row.everDead || row.replayed
 
-/** Without what it shows of others. */
-const own = (document: SearchDocument | null | undefined) => document ? { ...document, library: null, tags: [] } : null
-
 /** 1: the index has the newest version of each entity, and what that looks like. */
 const search = ({ contents, engine, workload, world: { ledger, log } }: Quiet): void => {
   for (const [id, truth] of workload.truths) {
@@ -41,10 +37,8 @@ const search = ({ contents, engine, workload, world: { ledger, log } }: Quiet): 
     if (written?.version !== truth.version) {
       log.violated("1 no loss", `the index has ${name}@${written?.version} and not @${truth.version}`, name)
     }
-    const document = own(stateOf(contents, id)?.document)
-    if (JSON.stringify(own(written?.document)) !== JSON.stringify(document)) {
-      log.violated("1 no loss", `the index shows ${JSON.stringify(written?.document)} for ${name}`, name)
-    }
+    const [shown, due] = [written, stateOf(contents, id)].map((state) => JSON.stringify(state?.document ?? null))
+    if (shown !== due) log.violated("1 no loss", `the index shows ${shown} for ${name} and not ${due}`, name)
   }
 }
 

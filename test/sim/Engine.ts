@@ -41,6 +41,10 @@ export class Engine {
     const after = revision()
     const name = ledger.nameOf(write.id)
     if (after < before) log.violated("2 monotonic", `${name} went back from ${before} to ${after}`, name)
+    const known = this.written.get(write.id)
+    const isOlderName = result._tag === "Superseded" && known?.version === write.version &&
+      JSON.stringify(known.document) !== JSON.stringify(write.document)
+    if (isOlderName) log.happened("older name refused")
     if (result._tag === "Written") {
       this.written.set(write.id, write)
       if (write.document === null) log.happened("tombstone written")

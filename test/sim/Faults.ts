@@ -14,6 +14,8 @@ export const calls = [
   "extend",
   "load",
   "append",
+  "fanOut",
+  "fanOutLook",
   "tell",
   "bulk"
 ] as const

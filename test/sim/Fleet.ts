@@ -2,6 +2,7 @@
 import { type Context, Duration, Effect, Exit, Layer, Scope, type Tracer } from "effect"
 import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
+import * as FanOut from "../../src/delivery/FanOut.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
 import { WorkerIdentity } from "../../src/delivery/WorkerIdentity.ts"
@@ -82,14 +83,15 @@ export class Fleet {
   }
 
   private worker(process: Process) {
-    const { attemptsMax, backoff, batchSize, concurrency, drainMs, leaseMs, pollMs } = this.world.options
+    const { attemptsMax, backoff, batchSize, concurrency, drainMs, fanOut, leaseMs, pollMs } = this.world.options
+    const pollInterval = Duration.millis(pollMs)
     const leaseFor = Duration.millis(leaseMs)
     const drain = (projection: "search" | "chronicle", destination: typeof SearchDestination.layer) =>
       Worker.layer({
         projection,
         concurrency,
         leaseFor,
-        pollInterval: Duration.millis(pollMs),
+        pollInterval,
         attemptsMax,
         drainFor: Duration.millis(drainMs)
       }).pipe(
@@ -99,11 +101,12 @@ export class Fleet {
       )
     return Layer.mergeAll(
       drain("search", SearchDestination.layer),
-      drain("chronicle", ChronicleDestination.layer as unknown as typeof SearchDestination.layer)
+      drain("chronicle", ChronicleDestination.layer as unknown as typeof SearchDestination.layer),
+      FanOut.layer({ ...fanOut, pollInterval })
     ).pipe(
       Layer.provide(Layer.succeed(WorkerIdentity, { id: process.name })),
       Layer.provide(this.engine.layer(process)),
-      Layer.provide(Ports.layer(this.world, this.wire, process, this.stores))
+      Layer.provide(Ports.layer(this.world, this.wire, process, this.stores, () => this.hint()))
     )
   }
 

@@ -73,8 +73,12 @@ export class Ledger {
     if (!holds) this.log.violated(invariant, `${shown(row)} ${row.projection}: ${detail}`, row.name)
   }
 
-  appended(row: Pick<RowFacts, "id" | "projection" | "entity" | "name" | "version" | "op" | "traced">): void {
-    const twin = this.of(row.entity, row.projection).find(({ version }) => version === row.version)
+  /** A block that is projected anew for a name that it shows has another row of the same version. */
+  appended(
+    row: Pick<RowFacts, "id" | "projection" | "entity" | "name" | "version" | "op" | "traced">,
+    isAnew = false
+  ): void {
+    const twin = this.of(row.entity, row.projection).find(({ version }) => version === row.version && !isAnew)
     const facts: RowFacts = {
       ...row,
       createdAt: this.kernel.now,

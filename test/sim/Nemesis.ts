@@ -5,7 +5,7 @@ import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import { type Projection, subscribed } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
 import type { Chance } from "./Chance.ts"
-import { calls, type Trap } from "./Faults.ts"
+import { type Call, calls, type Trap } from "./Faults.ts"
 import type { Fleet } from "./Fleet.ts"
 import type { Process } from "./Kernel.ts"
 import { type FaultKind, type Weather, weathers } from "./Options.ts"
@@ -13,7 +13,8 @@ import type { Stores } from "./Stores.ts"
 import { brokenBy, contextOf, launch, type World } from "./World.ts"
 
 /** Those whose loss or delay does most. */
-const trapped = calls.filter((call) => call !== "tell" && call !== "hasAlone" && call !== "load")
+const harmless: ReadonlySet<Call> = new Set(["tell", "hasAlone", "load", "fanOutLook"])
+const trapped = calls.filter((call) => !harmless.has(call))
 
 const isWeather = (kind: FaultKind): kind is Weather => (weathers as ReadonlyArray<string>).includes(kind)
 

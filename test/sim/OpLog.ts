@@ -43,7 +43,13 @@ export const sometimes = [
   "replayed a dead row",
   "replayed a done row",
   "replayed row done",
-  "delivery timed out"
+  "delivery timed out",
+  "fan-out chunk committed",
+  "fan-out went on after its cursor",
+  "fan-out gave way to a later name",
+  "fan-out waited for room",
+  "fan-out chunk whose answer was lost",
+  "older name refused"
 ] as const
 export type Sometimes = typeof sometimes[number]
 

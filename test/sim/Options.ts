@@ -48,6 +48,7 @@ export interface SimOptions {
   readonly attemptsMax: number
   readonly backoff: { readonly baseMs: number; readonly capMs: number }
   readonly drainMs: number
+  readonly fanOut: { readonly chunkMax: number; readonly backlogMax: number }
   /** Entities meet in so few lanes. */
   readonly lanes: number
   readonly entities: number
@@ -96,6 +97,7 @@ export const optionsOf = (seed: number): SimOptions => {
     attemptsMax: isChaos ? chance.one([2, 3, 5, 10, 10]) : 10,
     backoff: { baseMs: chance.one([100, 500, 2_000]), capMs: chance.one([2_000, 8_000, 60_000]) },
     drainMs: chance.one([500, 5_000, 25_000]),
+    fanOut: { chunkMax: chance.one([2, 2, 3, 500]), backlogMax: chance.one([3, 6, 2_000]) },
     lanes: chance.one([1, 2, 4, 16]),
     entities: chance.int(2, 10),
     writes: chance.int(15, 40),

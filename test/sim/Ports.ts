@@ -1,27 +1,34 @@
 /** The database's ports as one worker has them: over a wire, and watched at the far end of it. */
-import { type Context, Effect, Layer } from "effect"
+import { Context, Effect, HashMap, Layer, Option } from "effect"
+import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
+import { type Contents, Store } from "../../layers/memory/StoreMemory.ts"
 import { Chronicle, type ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
+import { FanOuts } from "../../src/outbox/FanOuts.ts"
 import { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import { type Batch, type ClaimOptions, Leases } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import { Transaction } from "../../src/outbox/Transaction.ts"
 import { SearchSource } from "../../src/search/SearchSource.ts"
 import type { Process } from "./Kernel.ts"
 import type { Stores } from "./Stores.ts"
 import type { Wire } from "./Wire.ts"
-import type { World } from "./World.ts"
+import { contextOf, type World } from "./World.ts"
 
 /** So many looks that can find nothing are answered at once for each that is made. */
 const idleLooks = 16
 
+/** Most calls are made by workers with nothing to do. Without this, a run would mainly consist of them. */
+const sparing = () => {
+  let looks = 0
+  return <A, E>(isIdle: () => boolean, nothing: A, look: Effect.Effect<A, E>) =>
+    Effect.suspend(() => isIdle() && ++looks % idleLooks !== 0 ? Effect.succeed(nothing) : look)
+}
+
 const leases = (world: World, wire: Wire, from: Process, real: Leases["Service"]): Leases["Service"] => {
   const { ledger, log } = world
-  let looks = 0
-
-  /** Most calls are made by workers with nothing to do. Without this, a run would mainly consist of them. */
-  const unlessIdle = <A, E>(isIdle: () => boolean, nothing: A, look: Effect.Effect<A, E>) =>
-    Effect.suspend(() => isIdle() && ++looks % idleLooks !== 0 ? Effect.succeed(nothing) : look)
+  const unlessIdle = sparing()
 
   const claiming = (
     projection: Projection,
@@ -134,9 +141,83 @@ const chronicle = (world: World, wire: Wire, from: Process, real: Chronicle["Ser
   }
 })
 
+const fanOuts = (world: World, wire: Wire, from: Process, store: Store["Service"], real: FanOuts["Service"]) => {
+  const unlessIdle = sparing()
+  const isNone = () => Effect.runSync(store.read).fanOuts.length === 0
+  return FanOuts.of({
+    ...real,
+    pending: unlessIdle(isNone, 0, wire(from, "fanOutLook", real.pending)),
+    backlog: (max) =>
+      Effect.tap(wire(from, "fanOutLook", real.backlog(max)), (count) =>
+        Effect.sync(() => {
+          if (count >= max) world.log.happened("fan-out waited for room")
+        })),
+    take: Effect.tap(real.take, (fanOut) =>
+      Effect.sync(() => {
+        if (fanOut?.isSuperseded === true) world.log.happened("fan-out gave way to a later name")
+        else if (fanOut !== undefined && fanOut.blocks > 0) world.log.happened("fan-out went on after its cursor")
+      }))
+  })
+}
+
+/**
+ * A chunk as the database has it: all of its statements or none, whatever becomes of the worker meanwhile. The rows
+ * that it leaves are noted there, as those of a request are.
+ */
+const transaction = (
+  world: World,
+  wire: Wire,
+  from: Process,
+  store: Store["Service"],
+  hint: () => void
+): Transaction["Service"] => {
+  const { ledger, log, server } = world
+  const context = contextOf(world, server)
+
+  const look = (contents: Contents, before: number) => {
+    const left = Array.from({ length: contents.lastNumber - before }, (_, at) => before + 1 + at)
+      .flatMap((id) => Option.toArray(HashMap.get(contents.rows, id)))
+    for (const { change: { id: entity, op, version }, id, projection, trace } of left) {
+      const name = ledger.nameOf(entity)
+      ledger.appended({ id, projection, entity, name, version, op, traced: trace !== null }, true)
+      log.say(from.name, `leaves #${id} ${name}@${version} for a name that it shows`)
+    }
+    if (left.length > 0) log.happened("fan-out chunk committed")
+  }
+
+  return {
+    run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.gen(function*() {
+        const own = yield* Effect.context<R>()
+        const noted = store.run(Effect.gen(function*() {
+          const { lastNumber } = yield* store.read
+          const value = yield* effect
+          look(yield* store.read, lastNumber)
+          return value
+        }))
+        const served = Effect.provideContext(noted, Context.merge(own, context))
+        return yield* wire(from, "fanOut", Effect.tap(served, () => Effect.sync(hint)))
+      })
+  }
+}
+
 /** Everything that a worker asks the database for. */
-export const layer = (world: World, wire: Wire, from: Process, stores: Context.Context<Stores>) =>
+export const layer = (
+  world: World,
+  wire: Wire,
+  from: Process,
+  stores: Context.Context<Stores>,
+  hint: () => void
+) =>
   Layer.mergeAll(
+    Layer.effect(
+      FanOuts,
+      Effect.gen(function*() {
+        return fanOuts(world, wire, from, yield* Store, yield* FanOuts)
+      })
+    ),
+    Layer.effect(Transaction, Effect.map(Store, (store) => transaction(world, wire, from, store, hint))),
+    OutboxMemory.layer,
     Layer.effect(Leases, Effect.map(Leases, (real) => leases(world, wire, from, real))),
     Layer.effect(Heartbeats, Effect.map(Heartbeats, (real) => heartbeats(world, wire, from, real))),
     Layer.effect(ProjectionControl, Effect.map(ProjectionControl, (real) => control(world, wire, from, real))),

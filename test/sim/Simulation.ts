@@ -1,6 +1,6 @@
 /** One seed from its first write to its last check: the same seed is the same run, line by line. */
 import { Effect, Layer, Scope } from "effect"
-import { Store } from "../../layers/memory/StoreMemory.ts"
+import { type Contents, Store } from "../../layers/memory/StoreMemory.ts"
 import { subscribed } from "../../src/outbox/Projection.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { check } from "./Checker.ts"
@@ -77,14 +77,17 @@ class Simulation {
   private quiet(what: string): void {
     const { kernel, ledger, options } = this.world
     const begun = kernel.now
-    if (!this.go(boundMs(options), () => ledger.open.size === 0)) this.late(what)
+    if (!this.go(boundMs(options), () => ledger.open.size === 0 && this.contents.fanOuts.length === 0)) this.late(what)
     this.healedMs = Math.max(this.healedMs, kernel.now - begun)
+  }
+
+  private get contents(): Contents {
+    return Effect.runSync(Effect.provideContext(Store.use(({ read }) => read), this.stores))
   }
 
   private check(): void {
     if (this.failed) return
-    const contents = Effect.runSync(Effect.provideContext(Store.use(({ read }) => read), this.stores))
-    check({ world: this.world, contents, engine: this.engine, workload: this.workload })
+    check({ world: this.world, contents: this.contents, engine: this.engine, workload: this.workload })
   }
 
   /** Whoever is answered again closes its breaker, and says so as soon as the database lets it. */

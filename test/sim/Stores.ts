@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as ChronicleMemory from "../../layers/memory/ChronicleMemory.ts"
 import * as EntityStoreMemory from "../../layers/memory/EntityStoreMemory.ts"
+import * as FanOutsMemory from "../../layers/memory/FanOutsMemory.ts"
 import * as HeartbeatsMemory from "../../layers/memory/HeartbeatsMemory.ts"
 import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
@@ -35,6 +36,7 @@ const outbox = (world: World) =>
 const ports = Layer.mergeAll(
   layerTransaction,
   EntityStoreMemory.layer,
+  FanOutsMemory.layer,
   SearchSourceMemory.layer,
   ChronicleMemory.layer,
   OutboxReportMemory.layer,

@@ -29,6 +29,7 @@ export const makeWire = (world: World): Wire => {
         if (!fate.answered) {
           log.happened("commit applied, answer lost")
           if (call === "claim") log.happened("claim whose answer was lost")
+          if (call === "fanOut") log.happened("fan-out chunk whose answer was lost")
           if (call === "settle") log.happened("settlement whose answer was lost")
           log.say(from.name, `${call}: the answer is lost`)
         }

@@ -182,7 +182,7 @@ export class Workload {
     const left: Array<string> = []
     for (let id = this.seen + 1; id <= contents.lastNumber; id++) {
       const row = Option.getOrUndefined(HashMap.get(contents.rows, id))
-      if (row === undefined) continue
+      if (row === undefined || ledger.rows.has(id)) continue
       const { change: { id: entity, kind, op, version }, projection } = row
       if (!ledger.names.has(entity)) ledger.names.set(entity, `${kind}${ledger.names.size + 1}`)
       const name = ledger.nameOf(entity)

@@ -4,6 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import * as ChronicleMemory from "../../layers/memory/ChronicleMemory.ts"
 import * as EntityStoreMemory from "../../layers/memory/EntityStoreMemory.ts"
+import * as FanOutsMemory from "../../layers/memory/FanOutsMemory.ts"
 import * as HeartbeatsMemory from "../../layers/memory/HeartbeatsMemory.ts"
 import * as IdempotencyMemory from "../../layers/memory/IdempotencyMemory.ts"
 import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
@@ -30,6 +31,7 @@ const backstage = Layer.effect(
 const stores = Layer.mergeAll(
   layerTransaction,
   EntityStoreMemory.layer,
+  FanOutsMemory.layer,
   SearchSourceMemory.layer,
   TagNamesMemory.layer,
   ChronicleMemory.layer,

@@ -4,6 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { SqlClient } from "effect/sql"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
@@ -26,6 +27,7 @@ const others = [
   "chronicle_entries",
   "idempotency_keys",
   "blocks",
+  "fan_outs",
   "removed_entities",
   "libraries",
   "tags"
@@ -80,6 +82,7 @@ const backstage = Layer.effect(
 
 const stores = Layer.mergeAll(
   EntityStorePostgres.layer,
+  FanOutsPostgres.layer,
   SearchSourcePostgres.layer,
   TagNamesPostgres.layer,
   ChroniclePostgres.layer,

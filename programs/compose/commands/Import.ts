@@ -2,6 +2,7 @@
 import { DateTime, Effect, Layer, Result, Schema } from "effect"
 import * as Path from "node:path"
 import * as EntityStorePostgres from "../../../layers/postgres/EntityStorePostgres.ts"
+import * as FanOutsPostgres from "../../../layers/postgres/FanOutsPostgres.ts"
 import * as ImportProgressPostgres from "../../../layers/postgres/ImportProgressPostgres.ts"
 import * as OutboxPostgres from "../../../layers/postgres/OutboxPostgres.ts"
 import { layerTransaction } from "../../../layers/postgres/PostgresClient.ts"
@@ -29,6 +30,7 @@ const layer = Imports.layer.pipe(
   Layer.provide(Catalog.layer),
   Layer.provide([
     EntityStorePostgres.layer,
+    FanOutsPostgres.layer,
     OutboxPostgres.layer,
     TagNamesPostgres.layer,
     ImportProgressPostgres.layer
