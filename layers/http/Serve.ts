@@ -13,6 +13,8 @@ export interface ServeOptions {
   readonly port: number
   /** How long a stopping server lets requests finish. */
   readonly grace: Duration.Duration
+  /** Done as soon as nobody new is let in: lets go of requests that would wait for something else. */
+  readonly stopping?: Effect.Effect<void>
 }
 
 /** Serves `routes` until its scope closes; then no new connection, and those that are kept alive are told to go.
@@ -47,9 +49,12 @@ export const serve = <E, R, E2, R2>(
   })
   // The server's own graceful stop waits without end: what a finalizer does cannot be interrupted unless it says so.
   const drained = Layer.effectDiscard(Effect.addFinalizer(() =>
-    Effect.callback<void>((resume) => {
-      server.close(() => resume(Effect.void))
-    }).pipe(
+    Effect.all([
+      Effect.callback<void>((resume) => {
+        server.close(() => resume(Effect.void))
+      }),
+      options.stopping ?? Effect.void
+    ], { concurrency: "unbounded" }).pipe(
       Effect.interruptible,
       Effect.timeoutOption(options.grace),
       Effect.andThen(Effect.sync(() => server.closeAllConnections()))

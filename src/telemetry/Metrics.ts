@@ -44,5 +44,11 @@ export const oldestPendingAge = Metric.gauge("outbox_oldest_pending_age_seconds"
   description: "Age of the oldest waiting row, sampled every 15 s"
 })
 
+export const visibleWait = histogram(
+  "search_visible_wait_seconds",
+  "Seconds that writes waited to be found, by result (visible, dead, timeout, unavailable, crowded, stopping)",
+  latency
+)
+
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
