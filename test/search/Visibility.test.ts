@@ -122,7 +122,11 @@ describe("a wait", () => {
     "is not begun where too many wait, until one has ended",
     scripted(() =>
       Effect.gen(function*() {
-        const waiters = yield* many(waitersMax)
+        const waiters = yield* many(1)
+        while (waiters.length < waitersMax) {
+          waiters.push(...yield* many(Math.min(1_000, waitersMax - waiters.length)))
+          yield* settled
+        }
         const crowded = yield* begun(newId())
         yield* settled
         assert.isFalse(yield* Fiber.join(crowded))
