@@ -14,7 +14,7 @@ const srcFolders = {
   idempotency: ["domain", "outbox"],
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],
-  search: ["domain", "outbox", "catalog", "delivery"],
+  search: ["domain", "outbox", "catalog", "delivery", "telemetry"],
   chronicle: ["domain", "outbox", "delivery"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],

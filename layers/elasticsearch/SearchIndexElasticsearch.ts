@@ -1,9 +1,9 @@
 /** Search in Elasticsearch: external versions fence the writes, and one bulk request carries a whole batch. */
 import { Effect, Layer, Schema } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
-import { toPage } from "../../src/domain/Paging.ts"
+import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { decodeCursor, encodeCursor, fingerprintOf } from "../../src/search/SearchCursor.ts"
-import { CursorInvalid, SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
+import { SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery } from "../../src/search/SearchQuery.ts"
 import { write } from "./BulkWrite.ts"
 import { ElasticsearchClient, readable, readAs, type Request } from "./ElasticsearchClient.ts"

@@ -3,7 +3,7 @@
  *
  * Whatever happens inside becomes an answer here, and nothing that only observes can change that answer.
  */
-import { Cause, Clock, Effect, Exit, Layer, Metric, type Tracer } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Layer, Metric, type Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpEffect, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SpanError } from "../../src/delivery/AttemptSpans.ts"
@@ -11,12 +11,10 @@ import { leaving } from "../../src/outbox/Leaving.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { answerWithin, Deadline } from "./Deadline.ts"
 import { problemResponse, withRequest } from "./ProblemResponse.ts"
 import { requestIdOf, traceContextOf } from "./RequestContext.ts"
 import type { RouteTable } from "./RouteTable.ts"
-
-/** A request that takes longer is answered 503; its transaction rolls back. */
-const answerWithin = "30 seconds"
 
 /** Probes and scrapes come every few seconds and tell nothing: no span, no log line. */
 const quiet = (path: string) => path === "/metrics" || path === "/health" || path.startsWith("/health/")
@@ -70,7 +68,7 @@ const answer = <E, R>(
   leaving(httpEffect).pipe(
     Effect.timeoutOrElse({
       duration: answerWithin,
-      orElse: () => Effect.succeed(problemResponse(503, `no answer within ${answerWithin}`))
+      orElse: () => Effect.succeed(problemResponse(503, `no answer within ${Duration.format(answerWithin)}`))
     }),
     Effect.interruptible,
     Effect.catchCause((cause) =>
@@ -156,6 +154,7 @@ export const layer = (table: RouteTable) =>
           yield* Metric.modify(Metrics.httpInFlight, 1)
           return yield* (quiet(path) ? Effect.withTracerEnabled(observed, false) : observed).pipe(
             Effect.provideService(CurrentRequest, { requestId, actor: "anonymous" }),
+            Effect.provideService(Deadline, startedAt + Duration.toNanosUnsafe(answerWithin)),
             Effect.ensuring(Metric.modify(Metrics.httpInFlight, -1))
           )
         }),

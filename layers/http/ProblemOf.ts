@@ -15,9 +15,10 @@ import type {
   ReferenceMissing,
   VersionMismatch
 } from "../../src/catalog/CatalogErrors.ts"
+import type { CursorInvalid } from "../../src/domain/Paging.ts"
 import type { KeyReused } from "../../src/idempotency/Idempotency.ts"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
-import type { CursorInvalid, SearchUnavailable } from "../../src/search/SearchIndex.ts"
+import type { SearchUnavailable } from "../../src/search/SearchIndex.ts"
 
 interface ProblemByTag {
   readonly EntityNotFound: NotFound

@@ -1,6 +1,6 @@
 /** What people ask about the outboxes, counted from the store's rows. */
 import { DateTime, Effect, HashMap, Layer } from "effect"
-import { toPage } from "../../src/domain/Paging.ts"
+import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { parseTraceparent } from "../../src/domain/TraceContext.ts"
 import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
 import {
@@ -118,9 +118,12 @@ export const layer = Layer.effect(
       }),
 
       events: Effect.fnUntraced(function*(filter, limit, cursor) {
-        const found = (yield* rows).filter(isAskedFor(filter)).toSorted(newestFirst)
-        const from = 1 + found.findIndex(({ id }) => String(id) === cursor)
-        const page = toPage(found.slice(from, from + limit + 1), limit, ({ id }) => String(id))
+        const all = yield* rows
+        const last = cursor === undefined ? undefined : all.find(({ id }) => String(id) === cursor)
+        if (cursor !== undefined && last === undefined) return yield* new CursorInvalid()
+        const found = all.filter(isAskedFor(filter)).toSorted(newestFirst)
+          .filter((row) => last === undefined || newestFirst(last, row) < 0)
+        const page = toPage(found.slice(0, limit + 1), limit, ({ id }) => String(id))
         return { ...page, items: page.items.map(eventOf) }
       }),
 

@@ -1,10 +1,10 @@
 /** The search index as a map: the shortest true statement of what the port promises. */
 import { Effect, Layer } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
-import { toPage } from "../../src/domain/Paging.ts"
+import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite, SearchDocument } from "../../src/search/SearchDocument.ts"
-import { CursorInvalid, type SearchHit, SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
+import { type SearchHit, SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf, wordsOf } from "../../src/search/Snippet.ts"
 

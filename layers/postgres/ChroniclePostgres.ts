@@ -48,7 +48,7 @@ const make = Effect.gen(function*() {
     limit: number,
     after: string | undefined
   ) {
-    const from = after === undefined ? undefined : position.decode(after)
+    const from = yield* position.decode(after)
     const conditions = [
       ...(filter.entity_type === undefined ? [] : [sql`entity_type = ${filter.entity_type}`]),
       ...(filter.entity_id === undefined ? [] : [sql`entity_id = ${filter.entity_id}::uuid`]),

@@ -30,7 +30,7 @@ const Position = Schema.Struct({
   search: Schema.optionalKey(Schema.Int),
   chronicle: Schema.optionalKey(Schema.Int),
   realtime: Schema.optionalKey(Schema.Int)
-})
+}).check(Schema.isMinProperties(1))
 type Position = typeof Position.Type
 const position = cursor(Position)
 
@@ -107,7 +107,7 @@ export const listEvents = Effect.fnUntraced(function*(
   limit: number,
   after: string | undefined
 ) {
-  const from = (after === undefined ? undefined : position.decode(after)) ?? {}
+  const from = (yield* position.decode(after)) ?? {}
   const projections = filter.projection === undefined ? Projection.literals : [filter.projection]
   const parts = projections.map((projection) =>
     ofProjection({ sql, projection, filter, before: from[projection], limit: limit + 1 })

@@ -4,12 +4,11 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { timed } from "../../src/delivery/EngineCall.ts"
 import { storeFailed } from "../../src/delivery/Failure.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
-import { toPage } from "../../src/domain/Paging.ts"
+import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 import {
-  CursorInvalid,
   type IndexState,
   SearchHit,
   SearchIndex,

@@ -15,6 +15,7 @@ import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import * as RequestSchema from "../../src/api/RequestSchema.ts"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
+import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
@@ -28,17 +29,20 @@ const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, Metric
 
 /** `onListening` gets the address that a person can open. */
 export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
-  Layer.unwrap(Effect.map(Settings, ({ httpHost, httpPort, metricsPort, shutdownGrace }) => {
+  Layer.unwrap(Effect.gen(function*() {
+    const { httpHost, httpPort, metricsPort, shutdownGrace } = yield* Settings
+    const { dismiss } = yield* Visibility
     const told = Layer.effectDiscard(Effect.flatMap(HttpServer.HttpServer, ({ address }) => {
       const port = "port" in address ? address.port : httpPort
       return onListening(`http://${httpHost.includes(":") ? `[${httpHost}]` : httpHost}:${port}`)
     }))
-    const answered = serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace })
+    const answered = serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace, stopping: dismiss })
     const scraped = metricsPort === undefined || metricsPort === httpPort
       ? Layer.empty
       : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
     return Layer.mergeAll(answered, scraped)
   })).pipe(
+    Layer.provide(Visibility.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))
   )

@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
+import * as DeliveryStatusPostgres from "../../layers/postgres/DeliveryStatusPostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
 import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
@@ -43,6 +44,7 @@ const stores = Layer.mergeAll(
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
+  DeliveryStatusPostgres.layer,
   LeasesPostgres.layer,
   ProjectionControlPostgres.layer,
   OldestTransaction.layer,

@@ -3,6 +3,7 @@ import { Effect, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Block, BlockFields, EntityId, Library, LibraryFields, Tag, TagFields } from "../domain/Entity.ts"
 import { Limit } from "../domain/Paging.ts"
+import { waitMaxSeconds } from "./Prefer.ts"
 import { BadRequest, Conflict, NotFound, PreconditionFailed, Unavailable } from "./Problems.ts"
 
 const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,200}$/, {
@@ -11,7 +12,11 @@ const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,200}
 const IfMatch = Schema.String.check(Schema.isPattern(/^(\*|(W\/)?"\d{1,10}")$/, {
   message: "must be an ETag such as \"3\", or *"
 }))
-const Prefer = Schema.String.check(Schema.isMaxLength(200))
+const Prefer = Schema.String.check(Schema.isMaxLength(200)).annotate({
+  description:
+    `wait=<seconds>: the answer comes when searches find the write, after ${waitMaxSeconds} s at the latest; `
+    + "a larger number counts as that many, wait=0 looks once. Anything else is passed over."
+})
 
 const writeHeaders = { "idempotency-key": Schema.optionalKey(IdempotencyKey), prefer: Schema.optionalKey(Prefer) }
 const changeHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(IfMatch) }
@@ -21,8 +26,23 @@ const paging = {
   cursor: Schema.optionalKey(EntityId)
 }
 
+/** Of a write that was asked to wait. */
+const waited = {
+  "preference-applied": Schema.optionalKey(
+    Schema.Literal("wait").annotate({
+      description: "The write was asked to wait until searches find it."
+    })
+  ),
+  "x-search-visible": Schema.optionalKey(
+    Schema.Literals(["true", "false"]).annotate({
+      description: "Whether searches find it now. The write itself is done in either case."
+    })
+  )
+}
+export type Waited = Schema.Schema.Type<Schema.Struct<typeof waited>>
+
 const etag = { etag: Schema.String }
-const located = { ...etag, location: Schema.String }
+const located = { ...etag, location: Schema.String, ...waited }
 
 const refused = [BadRequest, NotFound, Conflict, Unavailable] as const
 const changeRefused = [BadRequest, NotFound, Conflict, PreconditionFailed, Unavailable] as const
@@ -62,13 +82,13 @@ const group = <
       params: { id: EntityId },
       headers: changeHeaders,
       payload: patch,
-      success: HttpApiSchema.WithHeaders(entity, etag),
+      success: HttpApiSchema.WithHeaders(entity, { ...etag, ...waited }),
       error: changeRefused
     }),
     HttpApiEndpoint.delete("remove", "/:id", {
       params: { id: EntityId },
       headers: changeHeaders,
-      success: HttpApiSchema.NoContent,
+      success: HttpApiSchema.WithHeaders(HttpApiSchema.NoContent, waited),
       error: changeRefused
     })
   ).prefix(`/api/v1/${name}`)

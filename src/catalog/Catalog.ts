@@ -58,11 +58,12 @@ export class Catalog extends Context.Service<Catalog, {
     patch: Partial<FieldsOf[K]>,
     expected: number | undefined
   ) => Effect.Effect<EntityOf[K], EntityNotFound | VersionMismatch | Refused>
+  /** The version that says that it is no more. */
   readonly remove: (
     kind: EntityKind,
     id: EntityId,
     expected: number | undefined
-  ) => Effect.Effect<void, EntityNotFound | VersionMismatch | LibraryNotEmpty | StoreUnavailable>
+  ) => Effect.Effect<number, EntityNotFound | VersionMismatch | LibraryNotEmpty | StoreUnavailable>
 }>()("wordloom/catalog/Catalog") {
   static readonly layer = Layer.effect(
     Catalog,
@@ -132,14 +133,16 @@ export class Catalog extends Context.Service<Catalog, {
             const before = yield* getExpected(kind, id, expected)
             if (kind === "tag") yield* untag(id)
             yield* store.remove(kind, id)
+            const version = before.version + 1
             yield* outbox.append([{
               kind,
               id,
-              version: before.version + 1,
+              version,
               op: "delete",
               libraryId: libraryOf(before),
               fields: removed(settable(kind, before))
             }])
+            return version
           }).pipe(transaction.run)
       })
     })

@@ -2,7 +2,7 @@
 import { Context, type Effect, Schema } from "effect"
 import { FieldChange, Operation } from "../domain/Change.ts"
 import { EntityId, EntityKind, Version } from "../domain/Entity.ts"
-import type { Page } from "../domain/Paging.ts"
+import type { CursorInvalid, Page } from "../domain/Paging.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 
 export const ChronicleEntry = Schema.Struct({
@@ -29,5 +29,5 @@ export class Chronicle extends Context.Service<Chronicle, {
     filter: { readonly entity_type?: EntityKind | undefined; readonly entity_id?: EntityId | undefined },
     limit: number,
     cursor: string | undefined
-  ) => Effect.Effect<Page<ChronicleEntry>, StoreUnavailable>
+  ) => Effect.Effect<Page<ChronicleEntry>, StoreUnavailable | CursorInvalid>
 }>()("wordloom/chronicle/Chronicle") {}

@@ -15,6 +15,16 @@ export interface Page<A> {
   readonly next_cursor: string | null
 }
 
+/** The cursor is not one that this query gave out: beginning anew instead would show the first page without end. */
+export class CursorInvalid extends Schema.TaggedError<CursorInvalid>("wordloom/domain/CursorInvalid")(
+  "CursorInvalid",
+  {}
+) {
+  override get message() {
+    return "must be a next_cursor of this query"
+  }
+}
+
 /** `rows` holds one more than the limit when there is a next page. */
 export const toPage = <A>(rows: ReadonlyArray<A>, limit: number, cursorOf: (last: A) => string): Page<A> => {
   const items = rows.slice(0, limit)

@@ -2,7 +2,7 @@
 import { Context, type Effect, Schema } from "effect"
 import { Operation } from "../domain/Change.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
-import type { Page } from "../domain/Paging.ts"
+import type { CursorInvalid, Page } from "../domain/Paging.ts"
 import { Projection } from "./Projection.ts"
 import type { StoreUnavailable } from "./StoreUnavailable.ts"
 
@@ -72,7 +72,7 @@ export class OutboxReport extends Context.Service<OutboxReport, {
     filter: EventFilter,
     limit: number,
     cursor: string | undefined
-  ) => Effect.Effect<Page<OutboxEvent>, StoreUnavailable>
+  ) => Effect.Effect<Page<OutboxEvent>, StoreUnavailable | CursorInvalid>
   /** Makes finished rows due again with their attempts at zero; what was recorded of them stays. */
   readonly replay: (filter: ReplayFilter) => Effect.Effect<number, StoreUnavailable>
 }>()("wordloom/outbox/OutboxReport") {}

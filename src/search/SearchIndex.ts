@@ -3,7 +3,7 @@ import { Context, type Effect, Schema } from "effect"
 import type { EngineCall } from "../delivery/EngineCall.ts"
 import type { Failure } from "../delivery/Failure.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
-import type { Page } from "../domain/Paging.ts"
+import type { CursorInvalid, Page } from "../domain/Paging.ts"
 import type { IndexWrite } from "./SearchDocument.ts"
 import type { SearchQuery } from "./SearchQuery.ts"
 
@@ -26,16 +26,6 @@ export class SearchUnavailable extends Schema.TaggedError<SearchUnavailable>("wo
 ) {
   override get message() {
     return `the search engine (${this.engine}) did not answer`
-  }
-}
-
-/** The cursor is not one that this query gave out. */
-export class CursorInvalid extends Schema.TaggedError<CursorInvalid>("wordloom/search/CursorInvalid")(
-  "CursorInvalid",
-  {}
-) {
-  override get message() {
-    return "must be a next_cursor of this query"
   }
 }
 

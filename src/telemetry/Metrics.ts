@@ -48,6 +48,11 @@ export const fanOutPending = Metric.gauge("outbox_fan_out_pending", {
   description: "New names that have not reached all blocks yet, sampled every 15 s"
 })
 export const fanOutBlocks = counter("outbox_fan_out_blocks_total", "Blocks left for search because of a new name")
+export const visibleWait = histogram(
+  "search_visible_wait_seconds",
+  "Seconds that writes waited to be found, by result (visible, dead, timeout, unavailable, crowded, stopping)",
+  latency
+)
 
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")

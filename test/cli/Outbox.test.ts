@@ -52,6 +52,13 @@ describe("wordloom outbox", () => {
       assert.lengthOf(first.items, 5)
       assert.lengthOf(rest.items, 3)
       assert.isNull(rest.next_cursor)
+      for (const cursor of ["nonsense", "e30"]) {
+        assert.include(yield* wordloom(["outbox", "list", "--cursor", cursor], env), {
+          code: 2,
+          out: "",
+          err: "--cursor must be a next_cursor of this query\n"
+        })
+      }
       assert.match(first.items[0].created_at, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
       assert.include(yield* wordloom(["outbox", "list", "--trace-id", "0".repeat(31) + "1"], env), {
         code: 0,

@@ -148,7 +148,7 @@ const changing = (it: It) => {
       assert.deepStrictEqual(yield* told(), [])
       assert.strictEqual((yield* change(1, "two")).version, 2)
       assert.deepInclude(yield* Effect.flip(remove(1)), { _tag: "VersionMismatch", expected: 1, actual: 2 })
-      yield* remove(2)
+      assert.strictEqual(yield* remove(2), 3)
       assert.deepStrictEqual((yield* told()).map(briefly), [[tag.id, "upsert", 2], [tag.id, "delete", 3]])
     }).pipe(fresh))
 

@@ -4,6 +4,7 @@ import { DateTime, Effect } from "effect"
 import { Chronicle, type ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import { type Backstage, fresh } from "../support/Backstage.ts"
 import { newId } from "../support/Changes.ts"
+import { damaged } from "../support/Cursors.ts"
 import { suiteOf } from "./Suite.ts"
 
 type Needs = Chronicle | Backstage
@@ -135,12 +136,15 @@ const reading = (it: It) => {
       assert.deepStrictEqual(rest.items.map(({ at }) => at), [minutes(2), minutes(1)])
     }).pipe(fresh))
 
-  it.effect("begins anew for a cursor that is not its own", () =>
+  it.effect("refuses a cursor that it did not give out", () =>
     Effect.gen(function*() {
       yield* append(entryOf(), entryOf())
-      const json = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
-      const foreign = ["", "x", "%", json(null), json({ at: "never", seq: "no" }), json({ at: 1e300, seq: 1 })]
-      for (const cursor of foreign) assert.strictEqual((yield* read({}, 100, cursor)).items.length, 2, cursor)
+      const own = (yield* read({}, 1)).next_cursor!
+      assert.strictEqual((yield* read({}, 100, own)).items.length, 1)
+      const foreign = [{ at: "never", seq: "no" }, { at: 1e300, seq: 1 }, { search: 1 }, null]
+      for (const cursor of damaged(own, ...foreign)) {
+        assert.strictEqual((yield* Effect.flip(read({}, 100, cursor)))._tag, "CursorInvalid", cursor)
+      }
     }).pipe(fresh))
 }
 

@@ -1,4 +1,5 @@
 /** The outbox in memory keeps its promises, so that the tests of the worker may lean on it. */
+import * as DeliveryStatusSuite from "../conformance/DeliveryStatusSuite.ts"
 import * as LanesSuite from "../conformance/LanesSuite.ts"
 import * as LeasesSuite from "../conformance/LeasesSuite.ts"
 import * as OrderSuite from "../conformance/OrderSuite.ts"
@@ -15,3 +16,4 @@ LanesSuite.suite(store)
 OrderSuite.suite(store)
 ReclaimSuite.suite(store)
 OutboxReportSuite.suite(store)
+DeliveryStatusSuite.suite(store)

@@ -3,11 +3,13 @@ import { assert, layer } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { claimAloneRow, claimRows } from "../../layers/postgres/Claim.ts"
+import { look } from "../../layers/postgres/DeliveryStatusPostgres.ts"
 import { hotTable } from "../../layers/postgres/OutboxTables.ts"
 import { dead, done, release, retry } from "../../layers/postgres/Settle.ts"
+import type { EntityId } from "../../src/domain/Entity.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { fresh } from "../support/Backstage.ts"
-import { claim, idsOf } from "../support/Changes.ts"
+import { claim, idsOf, newId } from "../support/Changes.ts"
 import { buffersOf, explain, inputsOf, nodesOf, type PlanMode, type PlanNode } from "../support/Explain.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
@@ -119,4 +121,17 @@ layer(PostgresStores.layer, { excludeTestServices: true })("the plan", (it) => {
         assert.isAtMost(yield* costOf(projection, true), 2 * before)
       }).pipe(fresh))
   }
+
+  it.effect("of a look at some versions walks the index by entity, for one as for a thousand", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      yield* fill("search", 10_000)
+      yield* analyze("search")
+      const rows = yield* sql<{ readonly id: EntityId }>`select entity_id as id from outbox_search limit 500`
+      const known = rows.map(({ id }) => ({ id, version: 1 }))
+      const unknown = Array.from({ length: 500 }, () => ({ id: newId(), version: 1 }))
+      for (const versions of [known.slice(0, 1), unknown.slice(0, 1), [...known, ...unknown]]) {
+        for (const mode of modes) check(yield* explain(look(sql, "search", versions), mode), `look, ${mode}`)
+      }
+    }).pipe(fresh))
 })

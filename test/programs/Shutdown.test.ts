@@ -89,6 +89,30 @@ describe("stopping", () => {
     assert.strictEqual((await database.query("select from search_outbox_events where entity_id = $1", id)).length, 1)
   })
 
+  it("is not kept by writes that wait to be found: they are answered, and were done", async () => {
+    const { base, call, program } = await startApi()
+    const headers = { prefer: "wait=25" }
+    const waiting = ["stops 1", "stops 2"].map((name) =>
+      call("POST", "/api/v1/tags", { headers, json: { name, color: "#000000" } })
+    )
+    await until(
+      "both to be written",
+      async () => (await database.query("select from tags where name like 'stops %'")).length === waiting.length
+    )
+    const began = performance.now()
+    const code = program.stop()
+    await takesNobody(base)
+    for (const { headers: said, status } of await Promise.all(waiting)) {
+      assert.strictEqual(status, 201)
+      assert.strictEqual(said["x-search-visible"], "false")
+      assert.strictEqual(said["connection"], "close")
+    }
+    assert.strictEqual(await code, 0)
+    // Far from the 25 s that they would wait, and from the grace.
+    assert.isBelow(performance.now() - began, 15_000)
+    assert.strictEqual(program.errors(), "")
+  })
+
   it("is not kept by a connection that is open but idle, or that has begun a request and never ends it", async () => {
     const { base, program } = await startApi({ WORDLOOM_SHUTDOWN_GRACE: "1s" })
     const agent = new Agent({ keepAlive: true })

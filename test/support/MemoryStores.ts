@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import * as ChronicleMemory from "../../layers/memory/ChronicleMemory.ts"
+import * as DeliveryStatusMemory from "../../layers/memory/DeliveryStatusMemory.ts"
 import * as EntityStoreMemory from "../../layers/memory/EntityStoreMemory.ts"
 import * as FanOutsMemory from "../../layers/memory/FanOutsMemory.ts"
 import * as HeartbeatsMemory from "../../layers/memory/HeartbeatsMemory.ts"
@@ -37,6 +38,7 @@ const stores = Layer.mergeAll(
   ChronicleMemory.layer,
   OutboxMemory.layer,
   OutboxReportMemory.layer,
+  DeliveryStatusMemory.layer,
   LeasesMemory.layer,
   HeartbeatsMemory.layer,
   ProjectionControlMemory.layer,

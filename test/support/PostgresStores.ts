@@ -3,6 +3,7 @@ import { Duration, Effect, Layer, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient } from "effect/sql"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
+import * as DeliveryStatusPostgres from "../../layers/postgres/DeliveryStatusPostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
 import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts"
@@ -88,6 +89,7 @@ const stores = Layer.mergeAll(
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
+  DeliveryStatusPostgres.layer,
   LeasesPostgres.layer,
   HeartbeatsPostgres.layer,
   ProjectionControlPostgres.layer,

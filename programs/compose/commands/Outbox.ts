@@ -64,7 +64,10 @@ export const list = Effect.fnUntraced(function*(input: {
     trace_id: yield* checkTrace(input.traceId)
   }
   const limit = yield* checkLimit(input.limit)
-  const page = yield* Effect.flatMap(OutboxReport, (report) => report.events(filter, limit, cursor)).pipe(withReport)
+  const page = yield* Effect.flatMap(OutboxReport, (report) => report.events(filter, limit, cursor)).pipe(
+    Effect.catchTag("CursorInvalid", ({ message }) => Effect.fail(wrongUsage(`--cursor ${message}`))),
+    withReport
+  )
   if (json) return yield* Output.printJson({ items: encodeEvents(page.items), next_cursor: page.next_cursor })
   if (page.items.length === 0) return yield* Output.tell("no such rows")
   yield* Output.print(Output.table(eventColumns, page.items))
