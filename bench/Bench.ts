@@ -18,8 +18,9 @@ import { growth } from "./stages/Growth.ts"
 import { held } from "./stages/Held.ts"
 import { latency } from "./stages/Latency.ts"
 import { tracing } from "./stages/Tracing.ts"
+import { visible } from "./stages/Visible.ts"
 
-const stages: Readonly<Record<StageName, Stage>> = { drain, growth, held, enqueue, latency, tracing }
+const stages: Readonly<Record<StageName, Stage>> = { drain, growth, held, enqueue, latency, visible, tracing }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const complain = (text: string) => process.stderr.write(`${text}\n`)

@@ -1,7 +1,7 @@
 /** The command line of the benchmark. */
 import { parseArgs } from "node:util"
 
-export const stageNames = ["drain", "growth", "held", "enqueue", "latency", "tracing"] as const
+export const stageNames = ["drain", "growth", "held", "enqueue", "latency", "visible", "tracing"] as const
 export type StageName = (typeof stageNames)[number]
 
 export interface Options {
