@@ -20,8 +20,19 @@ import { held } from "./stages/Held.ts"
 import { latency } from "./stages/Latency.ts"
 import { project } from "./stages/Project.ts"
 import { tracing } from "./stages/Tracing.ts"
+import { visible } from "./stages/Visible.ts"
 
-const stages: Readonly<Record<StageName, Stage>> = { drain, growth, held, enqueue, latency, tracing, project, find }
+const stages: Readonly<Record<StageName, Stage>> = {
+  drain,
+  growth,
+  held,
+  enqueue,
+  latency,
+  tracing,
+  project,
+  visible,
+  find
+}
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const complain = (text: string) => process.stderr.write(`${text}\n`)

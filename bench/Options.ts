@@ -1,7 +1,17 @@
 /** The command line of the benchmark. */
 import { parseArgs } from "node:util"
 
-export const stageNames = ["drain", "growth", "held", "enqueue", "latency", "tracing", "project", "find"] as const
+export const stageNames = [
+  "drain",
+  "growth",
+  "held",
+  "enqueue",
+  "latency",
+  "tracing",
+  "project",
+  "visible",
+  "find"
+] as const
 export type StageName = (typeof stageNames)[number]
 
 export interface Options {

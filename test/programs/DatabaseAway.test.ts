@@ -101,6 +101,36 @@ describe("without a database", () => {
     assert.strictEqual((await call("GET", `/api/v1/tags/${tag["id"]}`)).body.version, 1)
   })
 
+  for (const how of ["cut", "silence"] as const) {
+    it(`answers a write that waits to be found when the database goes away (${how}): it is done`, async () => {
+      await call("POST", "/api/v1/outbox/search/pause")
+      const name = fresh("waits")
+      const began = performance.now()
+      const headers = { prefer: "wait=25" }
+      const answered = call("POST", "/api/v1/tags", { headers, json: { name, color: "#000000" } })
+      await until(
+        "it to be committed",
+        async () => (await database.query("select from tags where name = $1", name)).length === 1
+      )
+      proxy[how]()
+      const { body, headers: said, status, text } = await answered
+      assert.strictEqual(status, 201, text)
+      assert.strictEqual(said["x-search-visible"], "false")
+      // Long before its time: who cannot be asked is not waited for.
+      assert.isBelow(performance.now() - began, 20_000)
+      proxy.restore()
+      await database.query("update outbox_projections set paused_at = null")
+      await recovered()
+      await until("it to be found", async () => {
+        const { body: found } = await call(
+          "GET",
+          `/api/v1/search?${new URLSearchParams({ q: `"${name}"` }).toString()}`
+        )
+        return found.items?.[0]?.id === body.id
+      })
+    })
+  }
+
   it("undoes what was in the middle of its transaction", async () => {
     const tag = await newTag(call)
     const held = await database.hold(`select from tags where id = '${tag["id"]}' for update`)
