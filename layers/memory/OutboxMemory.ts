@@ -37,13 +37,13 @@ export const layer = Layer.effect(
       span.end(yield* Clock.currentTimeNanos, Exit.void)
     })
 
-    return Outbox.of({
-      append: (changes) =>
-        Effect.forEach(
-          subscribed,
-          (projection) => Effect.forEach(changes, (change) => leave(projection, change), { discard: true }),
-          { discard: true }
-        )
-    })
+    const appendTo = (projections: ReadonlyArray<Projection>, changes: ReadonlyArray<Change>) =>
+      Effect.forEach(
+        projections,
+        (projection) => Effect.forEach(changes, (change) => leave(projection, change), { discard: true }),
+        { discard: true }
+      )
+
+    return Outbox.of({ append: (changes) => appendTo(subscribed, changes), appendTo })
   })
 )

@@ -7,6 +7,7 @@ import { readModels } from "./migrations/0003_read_models.ts"
 import { imports } from "./migrations/0004_imports.ts"
 import { lanes } from "./migrations/0005_lanes.ts"
 import { revisions } from "./migrations/0006_revisions.ts"
+import { reconcile } from "./migrations/0009_reconcile.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
   ["entities", entities],
@@ -14,7 +15,8 @@ const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<str
   ["read_models", readModels],
   ["imports", imports],
   ["lanes", lanes],
-  ["revisions", revisions]
+  ["revisions", revisions],
+  ["reconcile", reconcile]
 ]
 
 const table = "wordloom_migrations"

@@ -71,36 +71,42 @@ export const layer = Layer.effect(
           as new (kind, id, version, op, library_id, changes, traceparent, tracestate)`
 
     /** One statement for all outboxes: a round trip is most of what an append costs. */
-    const append = Effect.fnUntraced(function*(changes: ReadonlyArray<Change>) {
+    const insertTo = Effect.fnUntraced(function*(
+      projections: ReadonlyArray<Projection>,
+      changes: ReadonlyArray<Change>
+    ) {
       const request = yield* CurrentRequest
       const spans = yield* Effect.forEach(
-        subscribed,
+        projections,
         (projection) => Effect.forEach(changes, () => EnqueueSpan.make(projection))
       )
       const part = (projection: Projection, at: number) =>
         sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, request)})`
       const [first] = changes
-      const insert = changes.length === 1 && first !== undefined
+      const insert = changes.length === 1 && first !== undefined && projections === subscribed
         ? sql.unsafe(oneRowEach, valuesOf(first, spans.map(([span]) => span!), request))
-        : sql`with ${sql.csv(subscribed.map(part))} select`
+        : sql`with ${sql.csv(projections.map(part))} select`
       const exit = yield* Effect.exit(silent(insert))
       const endedAt = yield* Clock.currentTimeNanos
       for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
       yield* exit
-      for (const projection of subscribed) {
+      for (const projection of projections) {
         yield* Metric.update(Metric.withAttributes(enqueued, { projection }), changes.length)
       }
     })
 
+    const appendTo = (projections: ReadonlyArray<Projection>) => (changes: ReadonlyArray<Change>) =>
+      changes.length === 0
+        ? Effect.void
+        : insertTo(projections, changes).pipe(
+          Effect.andThen(announcer.announce),
+          measured("create", "outbox"),
+          orUnavailable
+        )
+
     return Outbox.of({
-      append: (changes) =>
-        changes.length === 0
-          ? Effect.void
-          : append(changes).pipe(
-            Effect.andThen(announcer.announce),
-            measured("create", "outbox"),
-            orUnavailable
-          )
+      append: appendTo(subscribed),
+      appendTo: (projections, changes) => appendTo(projections)(changes)
     })
   })
 ).pipe(Layer.provide(layerAnnouncer))

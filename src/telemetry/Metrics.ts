@@ -44,5 +44,10 @@ export const oldestPendingAge = Metric.gauge("outbox_oldest_pending_age_seconds"
   description: "Age of the oldest waiting row, sampled every 15 s"
 })
 
+export const searchDrift = Metric.gauge("search_drift", {
+  description: "Entities that the search index tells wrongly, as last compared, by class (missing, stale, orphaned)"
+})
+export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)")
+
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")

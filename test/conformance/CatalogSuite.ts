@@ -42,7 +42,10 @@ const briefly = ({ entityId, op, version }: Delivery) => [entityId, op, version]
 // Fresh, or the catalog that is there would be taken for this one.
 const untold = Layer.fresh(Catalog.layer).pipe(
   Layer.provide(
-    Layer.succeed(Outbox, Outbox.of({ append: () => Effect.fail(new StoreUnavailable({ cause: "away" })) }))
+    Layer.sync(Outbox, () => {
+      const append = () => Effect.fail(new StoreUnavailable({ cause: "away" }))
+      return Outbox.of({ append, appendTo: append })
+    })
   )
 )
 

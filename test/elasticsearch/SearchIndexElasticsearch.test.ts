@@ -1,6 +1,7 @@
 /** Search in a real Elasticsearch: the promises of the port, and what only this engine can do wrong. */
 import { afterAll, assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import { digestOf } from "../../layers/elasticsearch/DocumentDigest.ts"
 import * as ElasticsearchClient from "../../layers/elasticsearch/ElasticsearchClient.ts"
 import * as SearchIndexElasticsearch from "../../layers/elasticsearch/SearchIndexElasticsearch.ts"
 import { SearchIndex, SearchUnavailable, type WriteResult } from "../../src/search/SearchIndex.ts"
@@ -211,7 +212,7 @@ if ("missing" in real) {
   console.warn(`skipped, Elasticsearch: ${real.missing}`)
   it.skip(`SearchIndex (elasticsearch): ${real.missing}`, () => {})
 } else {
-  suite({ name: "elasticsearch", layer: layerWithoutRefresh(newName()), timeout: "60 seconds" })
+  suite({ name: "elasticsearch", layer: layerWithoutRefresh(newName()), digestOf, timeout: "60 seconds" })
   preparing()
   refusing()
   batching()

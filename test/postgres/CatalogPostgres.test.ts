@@ -2,6 +2,7 @@
 import * as CatalogSuite from "../conformance/CatalogSuite.ts"
 import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
+import * as ReconcileStoreSuite from "../conformance/ReconcileStoreSuite.ts"
 import * as SearchSourceSuite from "../conformance/SearchSourceSuite.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
@@ -10,4 +11,5 @@ const store = { name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServ
 CatalogSuite.suite(store)
 EntityStoreSuite.suite(store)
 IdempotencySuite.suite(store)
+ReconcileStoreSuite.suite(store)
 SearchSourceSuite.suite(store)
