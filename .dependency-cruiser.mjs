@@ -16,6 +16,7 @@ const srcFolders = {
   delivery: ["domain", "outbox", "telemetry"],
   search: ["domain", "outbox", "catalog", "delivery", "telemetry"],
   chronicle: ["domain", "outbox", "delivery"],
+  reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]

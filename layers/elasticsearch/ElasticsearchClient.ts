@@ -158,3 +158,18 @@ const make = Effect.fnUntraced(function*(options: Options) {
 })
 
 export const layer = (options: Options) => Layer.effect(ElasticsearchClient, make(options))
+
+/**
+ * A request with its span; the name of the operation is also the last part of the path. `of`: an index, where it is not
+ * the one that is searched.
+ */
+export const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Request, "method" | "path">, of?: string) {
+  const { attributes, index, request } = yield* ElasticsearchClient
+  const collection = of ?? index
+  return yield* request({ method: "POST", path: `/${collection}/_${operation}`, ...rest }).pipe(
+    Effect.withSpan(`es.${operation}`, {
+      kind: "client",
+      attributes: { ...attributes, "db.operation.name": operation, "db.collection.name": collection }
+    })
+  )
+})

@@ -6,7 +6,8 @@ import { decodeCursor, encodeCursor, fingerprintOf } from "../../src/search/Sear
 import { SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery } from "../../src/search/SearchQuery.ts"
 import { write } from "./BulkWrite.ts"
-import { ElasticsearchClient, readable, readAs, type Request } from "./ElasticsearchClient.ts"
+import { ask, ElasticsearchClient, readable, readAs } from "./ElasticsearchClient.ts"
+import * as IndexEntries from "./IndexEntries.ts"
 import { prepare } from "./IndexPreparation.ts"
 import { hitsOf } from "./SearchAnswer.ts"
 import { findTimeoutMs, searchBody } from "./SearchRequest.ts"
@@ -14,17 +15,6 @@ import { findTimeoutMs, searchBody } from "./SearchRequest.ts"
 const engine = "elasticsearch"
 const findTimeout = `${findTimeoutMs} millis` as const
 const refreshTimeout = "10 seconds"
-
-/** A request with its span; the name of the operation is also the last part of the path. */
-const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Request, "method" | "path">) {
-  const { attributes, index, request } = yield* ElasticsearchClient
-  return yield* request({ method: "POST", path: `/${index}/_${operation}`, ...rest }).pipe(
-    Effect.withSpan(`es.${operation}`, {
-      kind: "client",
-      attributes: { ...attributes, "db.operation.name": operation, "db.collection.name": index }
-    })
-  )
-})
 
 const orUnavailable = Effect.mapError((cause: unknown) => new SearchUnavailable({ engine, cause }))
 
@@ -78,7 +68,11 @@ export const layer = Layer.effect(
       write: (writes) => withClient(write(writes)),
       find: (query, limit, cursor) => withClient(find(query, limit, cursor)),
       refresh: withClient(refresh),
-      stateOf: (id) => withClient(stateOf(id))
+      stateOf: (id) => withClient(stateOf(id)),
+      digests: (ranges, generation) => withClient(orUnavailable(IndexEntries.digests(ranges, generation))),
+      entries: (range, limit, generation) => withClient(orUnavailable(IndexEntries.list(range, limit, generation))),
+      entriesOf: (ids, generation) => withClient(orUnavailable(IndexEntries.ofIds(ids, generation))),
+      purge: (before, limit) => withClient(orUnavailable(IndexEntries.purge(before, limit)))
     })
   })
 )

@@ -4,7 +4,7 @@ import { EntityNotFound, LibraryNotEmpty, NameTaken, ReferenceMissing } from "..
 import { EntityStore } from "../../src/catalog/EntityStore.ts"
 import type { EntityId, EntityKind, EntityOf, FieldsOf } from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
-import { type Contents, Store } from "./StoreMemory.ts"
+import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
 
 const of = <K extends EntityKind>(contents: Contents, kind: K) =>
   contents.entities[kind] as unknown as HashMap.HashMap<EntityId, EntityOf[K]>
@@ -79,7 +79,7 @@ const make = Effect.gen(function*() {
       yield* store.write({
         ...contents,
         entities: { ...contents.entities, [kind]: left },
-        removed: HashMap.set(contents.removed, id, { kind, version: version + 1 })
+        removed: HashMap.set(contents.removed, id, { kind, version: version + 1, at: yield* databaseNow })
       })
     }),
     untag: Effect.fnUntraced(function*(tag) {

@@ -1,5 +1,5 @@
 /** The search index as a map: the shortest true statement of what the port promises. */
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
@@ -7,6 +7,7 @@ import type { IndexWrite, SearchDocument } from "../../src/search/SearchDocument
 import { type SearchHit, SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf, wordsOf } from "../../src/search/Snippet.ts"
+import { digestsOf, entryOf, within } from "./IndexEntries.ts"
 
 /** The pieces of `term` stand in `text` one after the other; with `open`, the last may be the beginning of a word. */
 const holds = (text: string, term: string, open = false): boolean => {
@@ -33,17 +34,25 @@ const scoreOf = (
   return scores.reduce((sum, each) => sum + each, title.toLowerCase() === whole.toLowerCase() ? exactScore : 0)
 }
 
+/** There is only one part of it, whatever is asked for. */
 export const layer = Layer.sync(SearchIndex, () => {
-  const known = new Map<EntityId, IndexWrite>()
+  const known = new Map<EntityId, IndexWrite & { readonly writtenAt: number }>()
 
-  const put = (write: IndexWrite): WriteResult => {
+  const put = (now: number) => (write: IndexWrite): WriteResult => {
     if ((known.get(write.id)?.revision ?? 0) >= write.revision) return { _tag: "Superseded" }
-    known.set(write.id, write)
+    known.set(write.id, { ...write, writtenAt: now })
     return { _tag: "Written" }
   }
 
+  const purge = (before: number, limit: number): number => {
+    const old = [...known.values()].filter(({ document, writtenAt }) => document === null && writtenAt < before)
+    const gone = old.slice(0, limit)
+    for (const { id } of gone) known.delete(id)
+    return gone.length
+  }
+
   const hitsOf = ({ kind, library_id, tag_id, terms }: SearchQuery): ReadonlyArray<SearchHit> =>
-    [...known.values()].flatMap(({ document, ...entity }) => {
+    [...known.values()].flatMap(({ document, revision: _revision, writtenAt: _at, ...entity }) => {
       if (document === null || (kind !== undefined && kind !== entity.kind)) return []
       if (library_id !== undefined && library_id !== document.library_id) return []
       if (tag_id !== undefined && !document.tag_ids.includes(tag_id)) return []
@@ -54,7 +63,7 @@ export const layer = Layer.sync(SearchIndex, () => {
   return SearchIndex.of({
     engine: "postgres",
     prepare: Effect.void,
-    write: (writes) => Effect.sync(() => ({ results: writes.map(put), calls: [] })),
+    write: (writes) => Effect.map(Clock.currentTimeMillis, (now) => ({ results: writes.map(put(now)), calls: [] })),
     find: Effect.fnUntraced(function*(query, limit, cursor) {
       const after = cursor === undefined ? { score: Infinity, id: "" } : decodeCursor(query, cursor)
       if (after === undefined) return yield* new CursorInvalid()
@@ -68,6 +77,11 @@ export const layer = Layer.sync(SearchIndex, () => {
       Effect.sync(() => {
         const state = known.get(id)
         return state && { version: state.version, revision: state.revision, deleted: state.document === null }
-      })
+      }),
+    digests: (ranges) => Effect.sync(() => ranges.map((range) => digestsOf(within(known.values(), range)))),
+    entries: (range, limit) => Effect.sync(() => within(known.values(), range).slice(0, limit)),
+    entriesOf: (ids) =>
+      Effect.sync(() => [...new Set(ids)].flatMap((id) => known.get(id) ?? []).map((write) => entryOf(write))),
+    purge: (before, limit) => Effect.sync(() => purge(before, limit))
   })
 })

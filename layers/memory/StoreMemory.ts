@@ -7,6 +7,7 @@ import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import type { BreakerNote } from "../../src/outbox/ProjectionControl.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
+import type { Counts } from "../../src/search/Drift.ts"
 import { allFree, type Lane } from "./Lanes.ts"
 import type { Attempt, Row } from "./OutboxRow.ts"
 
@@ -20,7 +21,10 @@ export interface Breaker {
 export interface Contents {
   readonly entities: { readonly [K in EntityKind]: HashMap.HashMap<EntityId, EntityOf[K]> }
   /** What removed entities were at last. */
-  readonly removed: HashMap.HashMap<EntityId, { readonly kind: EntityKind; readonly version: number }>
+  readonly removed: HashMap.HashMap<
+    EntityId,
+    { readonly kind: EntityKind; readonly version: number; readonly at: DatabaseMicros }
+  >
   /** How often an entity was projected anew without a change of its own; 0 where nothing is said. */
   readonly reprojections: HashMap.HashMap<EntityId, number>
   /** The one whose turn was longest ago is the first. */
@@ -33,6 +37,8 @@ export interface Contents {
   /** The outboxes that give out nothing for a while. */
   readonly paused: HashMap.HashMap<Projection, { readonly at: DatabaseMicros; readonly reason: string | null }>
   readonly breakers: ReadonlyArray<Breaker>
+  /** When a comparison with the index last began, and what the last one that ended found. */
+  readonly reconciled: { readonly begunAt: DatabaseMicros; readonly found: Counts | undefined }
   readonly answers: HashMap.HashMap<string, { readonly said: string; readonly answer: string }>
   /** Of rows and of claims: no number is used twice. */
   readonly lastNumber: number
@@ -49,6 +55,7 @@ export const empty: Contents = {
   entries: [],
   paused: HashMap.empty(),
   breakers: [],
+  reconciled: { begunAt: 0, found: undefined },
   answers: HashMap.empty(),
   lastNumber: 0
 }

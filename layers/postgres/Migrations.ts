@@ -8,6 +8,7 @@ import { imports } from "./migrations/0004_imports.ts"
 import { lanes } from "./migrations/0005_lanes.ts"
 import { revisions } from "./migrations/0006_revisions.ts"
 import { fanOuts } from "./migrations/0007_fan_outs.ts"
+import { reconcile } from "./migrations/0009_reconcile.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
   ["entities", entities],
@@ -16,7 +17,8 @@ const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<str
   ["imports", imports],
   ["lanes", lanes],
   ["revisions", revisions],
-  ["fan_outs", fanOuts]
+  ["fan_outs", fanOuts],
+  ["reconcile", reconcile]
 ]
 
 const table = "wordloom_migrations"

@@ -17,6 +17,7 @@ import {
 } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf } from "../../src/search/Snippet.ts"
+import * as IndexEntries from "./IndexEntries.ts"
 import { bigints, booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { silent, statement } from "./Statement.ts"
@@ -39,6 +40,14 @@ const unavailable = <A, E, R>(
       duration: findTimeout,
       orElse: () => Effect.fail(new StoreUnavailable({ cause: new Error(`no answer in ${findTimeout}`) }))
     }),
+    away
+  )
+
+/** Without a patience of its own: for what reads a lot at once, the server's limit of a statement has to do. */
+const away = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, SqlError.SqlError | StoreUnavailable> | SearchUnavailable, R> =>
+  orUnavailable(effect).pipe(
     Effect.catch((error): Effect.Effect<never, Exclude<E, SqlError.SqlError | StoreUnavailable> | SearchUnavailable> =>
       Effect.fail(
         error instanceof StoreUnavailable
@@ -51,6 +60,7 @@ const unavailable = <A, E, R>(
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const liveGeneration = sql.literal("(select generation from search_live)")
+  const entries = IndexEntries.make(sql)
 
   const upsert = (writes: ReadonlyArray<IndexWrite>) => {
     const shown = writes.map(({ document }) => document)
@@ -159,7 +169,11 @@ const make = Effect.gen(function*() {
           select version, revision::float8 as revision, deleted from search_documents
           where generation = ${liveGeneration} and id = ${id}::uuid`),
         (rows) => rows[0]
-      ))
+      )),
+    digests: (ranges, generation) => away(entries.digests(ranges, generation)),
+    entries: (range, limit, generation) => away(entries.list(range, limit, generation)),
+    entriesOf: (ids, generation) => away(entries.ofIds(ids, generation)),
+    purge: (before, limit) => away(entries.purge(before, limit))
   })
 })
 

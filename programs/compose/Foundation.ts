@@ -12,7 +12,7 @@ import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
-import * as SearchIndexPostgres from "../../layers/postgres/SearchIndexPostgres.ts"
+import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
@@ -20,22 +20,7 @@ import { Catalog } from "../../src/catalog/Catalog.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { notices, Settings } from "../../src/settings/Settings.ts"
 import * as Database from "./Database.ts"
-
-/** Elasticsearch's client is only loaded where it is configured: reading it takes a fifth of a second. */
-const elasticsearch = Effect.gen(function*() {
-  const { elasticApiKey, elasticIndex, elasticUrl } = yield* Settings
-  const Client = yield* Effect.promise(() => import("../../layers/elasticsearch/ElasticsearchClient.ts"))
-  const Index = yield* Effect.promise(() => import("../../layers/elasticsearch/SearchIndexElasticsearch.ts"))
-  const client = Client.layer({ url: elasticUrl!, index: elasticIndex, apiKey: elasticApiKey })
-  return Index.layer.pipe(Layer.provide(client))
-})
-
-const searchIndex = Layer.unwrap(
-  Effect.flatMap(
-    Settings,
-    ({ search }) => search === "elasticsearch" ? elasticsearch : Effect.succeed(SearchIndexPostgres.layer)
-  )
-)
+import * as SearchEngine from "./SearchEngine.ts"
 
 const stores = Layer.mergeAll(
   EntityStorePostgres.layer,
@@ -47,9 +32,10 @@ const stores = Layer.mergeAll(
   DeliveryStatusPostgres.layer,
   LeasesPostgres.layer,
   ProjectionControlPostgres.layer,
+  ReconcileStorePostgres.layer,
   OldestTransaction.layer,
   SearchSourcePostgres.layer,
-  searchIndex
+  SearchEngine.layer
 )
 
 /** Says at the start what is allowed but probably not meant. */

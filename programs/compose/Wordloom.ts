@@ -118,9 +118,20 @@ const outbox = Command.make("outbox").pipe(
   Command.withSubcommands([stats, list, replay, pause, resume])
 )
 
+const reconcile = Command.make("reconcile", {
+  repair: yes("repair", "Send what differs to the index again, through the outbox"),
+  json
+}, later(() => import("./commands/Reconcile.ts"))).pipe(
+  Command.withDescription(
+    "Compare every entity with the search index: what is missing there, what is stale, what is no entity (any more). " +
+      "Changes that are under way are left out. Exits with 1 if something differs that is not repaired."
+  ),
+  Command.withShortDescription("Compare the search index with the entities")
+)
+
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, outbox, config])
+  Command.withSubcommands([migrate, importing, outbox, reconcile, config])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>

@@ -16,12 +16,31 @@ import * as FanOut from "../../src/delivery/FanOut.ts"
 import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
+import * as ReconcileSchedule from "../../src/reconcile/Schedule.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import type { SearchIndex } from "../../src/search/SearchIndex.ts"
 import type { SearchSource } from "../../src/search/SearchSource.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import { DatabaseAddress } from "./Database.ts"
 import { preparedIndex } from "./Foundation.ts"
+
+const tracers = {
+  search: OpenTelemetry.layer("wordloom-search-outbox-worker"),
+  chronicle: OpenTelemetry.layer("wordloom-chronicle-outbox-worker")
+} as const
+
+/** Whoever drains search also sees from time to time whether the index says what it should. */
+const reconciled = Layer.unwrap(
+  Effect.map(
+    Settings,
+    ({ projections, reconcileEvery: every, reconcileRepair: repair }) =>
+      projections.includes("search")
+        ? ReconcileSchedule.layer({ every, repair }).pipe(
+          Layer.provide(tracers.search)
+        )
+        : Layer.empty
+  )
+)
 
 type Told = Layer.Layer<Destination, never, SearchIndex | SearchSource | Chronicle>
 
@@ -52,7 +71,7 @@ export const drain = <R>(projection: "search" | "chronicle", told: Layer.Layer<D
       Layer.provide(Dispatcher.layer({ attemptsMax, leaseFor: lease, backoff })),
       Layer.provide(Valve.layer(projection, { batch: settings.batchSize, slots: settings.concurrency })),
       Layer.provide(told),
-      Layer.provide(OpenTelemetry.layer(`wordloom-${projection}-outbox-worker`))
+      Layer.provide(tracers[projection])
     )
   }))
 
@@ -75,5 +94,5 @@ export const around = <E, R>(drains: Layer.Layer<never, E, R>) =>
 
 export const layer = Layer.unwrap(Effect.map(Settings, ({ projections }) => {
   const drains = projections.map((projection) => drain(projection, destinations[projection]))
-  return around(Layer.mergeAll(...drains as [typeof drains[number]]))
+  return around(Layer.mergeAll(reconciled, ...drains))
 }))

@@ -4,6 +4,7 @@ import type { EngineCall } from "../delivery/EngineCall.ts"
 import type { Failure } from "../delivery/Failure.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
 import type { CursorInvalid, Page } from "../domain/Paging.ts"
+import type { IdRange, IndexEntry, RangeDigest } from "./IdRange.ts"
 import type { IndexWrite } from "./SearchDocument.ts"
 import type { SearchQuery } from "./SearchQuery.ts"
 
@@ -65,4 +66,31 @@ export class SearchIndex extends Context.Service<SearchIndex, {
   readonly refresh: Effect.Effect<void, SearchUnavailable>
   /** The version and revision that the index has, a tombstone's too; before any refresh. */
   readonly stateOf: (id: EntityId) => Effect.Effect<IndexState | undefined, SearchUnavailable>
+  /**
+   * What the index says of each range, without tombstones; seen after a refresh. `generation` is the engine's own name
+   * for a part of the index that is not searched yet; what is searched when not given.
+   */
+  readonly digests: (
+    ranges: ReadonlyArray<IdRange>,
+    generation?: string
+  ) => Effect.Effect<ReadonlyArray<RangeDigest>, SearchUnavailable>
+  /**
+   * The first `limit` of a range in the order of their ids, without tombstones; seen after a refresh. The digests here
+   * and below are of what the documents really say.
+   */
+  readonly entries: (
+    range: IdRange,
+    limit: number,
+    generation?: string
+  ) => Effect.Effect<ReadonlyArray<IndexEntry>, SearchUnavailable>
+  /** Those of `ids` that the index has, tombstones too, in any order; before any refresh. */
+  readonly entriesOf: (
+    ids: ReadonlyArray<EntityId>,
+    generation?: string
+  ) => Effect.Effect<ReadonlyArray<IndexEntry>, SearchUnavailable>
+  /**
+   * Forgets at most `limit` tombstones that were written before `before` (milliseconds since 1970), as long as nothing
+   * newer has taken their place; says how many there were. For so long a late old write must not have been on its way.
+   */
+  readonly purge: (before: number, limit: number) => Effect.Effect<number, SearchUnavailable>
 }>()("wordloom/search/SearchIndex") {}

@@ -148,6 +148,18 @@ export const table = {
     Duration.hours(24),
     "how long done rows stay readable"
   ),
+  reconcileEvery: setting(
+    "WORDLOOM_RECONCILE_EVERY",
+    Kind.duration(0, 30 * 24 * hour),
+    Duration.hours(24),
+    "how often one of the workers compares the search index with the entities; 0: never"
+  ),
+  reconcileRepair: setting(
+    "WORDLOOM_RECONCILE_REPAIR",
+    Kind.flag,
+    false,
+    "what it finds is sent to the index again, through the outbox"
+  ),
   shutdownGrace: setting(
     "WORDLOOM_SHUTDOWN_GRACE",
     Kind.duration(0, hour),

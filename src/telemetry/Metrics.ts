@@ -53,6 +53,10 @@ export const visibleWait = histogram(
   "Seconds that writes waited to be found, by result (visible, dead, timeout, unavailable, crowded, stopping)",
   latency
 )
+export const searchDrift = Metric.gauge("search_drift", {
+  description: "Entities that the search index tells wrongly, as last compared, by class (missing, stale, orphaned)"
+})
+export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)")
 
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")

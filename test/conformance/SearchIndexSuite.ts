@@ -3,6 +3,7 @@ import { assert, layer, type Vitest } from "@effect/vitest"
 import { type Duration, Effect, Layer } from "effect"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import * as Fixtures from "../search/SearchFixtures.ts"
+import { type DigestOf, entries, tombstones } from "./SearchEntriesSuite.ts"
 import { pages, snippets, terms, texts } from "./SearchQueriesSuite.ts"
 
 const { assertFound, at, found, newWord, put, removal, search, write } = Fixtures
@@ -154,6 +155,8 @@ export const suite = <E>(options: {
   readonly name: string
   /** Need not be prepared: the suite does it, twice at once. */
   readonly layer: Layer.Layer<SearchIndex, E>
+  /** The number that this engine has for what a document says. */
+  readonly digestOf: DigestOf
   /** For starting what is behind it. */
   readonly timeout?: Duration.Input
 }) => {
@@ -162,6 +165,9 @@ export const suite = <E>(options: {
 
   layer(prepared, { excludeTestServices: true, timeout: options.timeout ?? "30 seconds" })(
     `SearchIndex (${options.name})`,
-    (it) => [writes, versions, terms, texts, pages, snippets].forEach((part) => part(it))
+    (it) =>
+      [writes, versions, terms, texts, pages, snippets, entries(options.digestOf), tombstones].forEach((part) =>
+        part(it)
+      )
   )
 }

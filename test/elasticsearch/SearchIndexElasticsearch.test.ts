@@ -1,11 +1,13 @@
 /** Search in a real Elasticsearch: the promises of the port, and what only this engine can do wrong. */
 import { afterAll, assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
+import { digestOf } from "../../layers/elasticsearch/DocumentDigest.ts"
 import * as ElasticsearchClient from "../../layers/elasticsearch/ElasticsearchClient.ts"
 import * as SearchIndexElasticsearch from "../../layers/elasticsearch/SearchIndexElasticsearch.ts"
+import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 import { SearchIndex, SearchUnavailable, type WriteResult } from "../../src/search/SearchIndex.ts"
 import { suite } from "../conformance/SearchIndexSuite.ts"
-import { newId, write } from "../search/SearchFixtures.ts"
+import { newId, removal, write } from "../search/SearchFixtures.ts"
 import { startElasticsearch } from "./support/RealElasticsearch.ts"
 
 const real = await startElasticsearch()
@@ -185,6 +187,50 @@ const refusing = () =>
     )
   })
 
+const removing = () =>
+  describe("a removal", () => {
+    it.live(
+      "is remembered longer than Elasticsearch remembers what it deletes itself",
+      prepared((name) =>
+        Effect.gen(function*() {
+          const index = yield* SearchIndex
+          const put = (...writes: ReadonlyArray<IndexWrite>) =>
+            Effect.map(index.write(writes), ({ results }) => results.map(tell))
+          yield* told("PUT", `${name}/_settings`, { "index.gc_deletes": "10ms" })
+          const [ours, deleted] = [write({}, { version: 5 }), write({}, { version: 5 })]
+          assert.deepStrictEqual(yield* put(removal(ours.id, 5), deleted), ["Written", "Written"])
+          yield* told("DELETE", `${name}/_doc/${deleted.id}`)
+          // The other one's version 4 is taken as soon as its deletion is forgotten.
+          const forgotten = Effect.andThen(index.refresh, put({ ...deleted, version: 4, revision: 4 }))
+          const after = yield* Effect.repeat(forgotten, {
+            until: ([result]) => result === "Written",
+            schedule: Schedule.spaced("20 millis")
+          })
+          assert.deepStrictEqual(after, ["Written"])
+          assert.deepStrictEqual(yield* put({ ...ours, version: 4, revision: 4 }), ["Superseded"])
+          assert.deepStrictEqual(yield* index.stateOf(ours.id), { version: 5, revision: 5, deleted: true })
+        })
+      )
+    )
+
+    it.live(
+      "is not purged from under a write that came after it",
+      prepared((name) =>
+        Effect.gen(function*() {
+          const index = yield* SearchIndex
+          const one = write({}, { version: 3 })
+          yield* index.write([removal(one.id, 2)])
+          yield* index.refresh
+          // The purge sees the tombstone until the next refresh, but not the write in its place.
+          yield* told("PUT", `${name}/_settings`, { "index.refresh_interval": "-1" })
+          yield* index.write([one])
+          yield* index.purge(Date.now() + 60_000, 10)
+          assert.deepStrictEqual(yield* index.stateOf(one.id), { version: 3, revision: 3, deleted: false })
+        })
+      )
+    )
+  })
+
 const batching = () =>
   layer(layerOf(newName()), { excludeTestServices: true, timeout: "30 seconds" })("a batch", (it) => {
     it.effect("goes in requests of bounded size, its results in order", () =>
@@ -211,8 +257,9 @@ if ("missing" in real) {
   console.warn(`skipped, Elasticsearch: ${real.missing}`)
   it.skip(`SearchIndex (elasticsearch): ${real.missing}`, () => {})
 } else {
-  suite({ name: "elasticsearch", layer: layerWithoutRefresh(newName()), timeout: "60 seconds" })
+  suite({ name: "elasticsearch", layer: layerWithoutRefresh(newName()), digestOf, timeout: "60 seconds" })
   preparing()
   refusing()
+  removing()
   batching()
 }

@@ -3,6 +3,7 @@ import * as CatalogSuite from "../conformance/CatalogSuite.ts"
 import * as EntityStoreSuite from "../conformance/EntityStoreSuite.ts"
 import * as FanOutsSuite from "../conformance/FanOutsSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
+import * as ReconcileStoreSuite from "../conformance/ReconcileStoreSuite.ts"
 import * as SearchSourceSuite from "../conformance/SearchSourceSuite.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
@@ -12,4 +13,5 @@ CatalogSuite.suite(store)
 EntityStoreSuite.suite(store)
 FanOutsSuite.suite(store)
 IdempotencySuite.suite(store)
+ReconcileStoreSuite.suite(store)
 SearchSourceSuite.suite(store)

@@ -1,7 +1,9 @@
 /** Search inside PostgreSQL keeps what the port promises. */
 import { Layer } from "effect"
+import { digestOf } from "../../layers/elasticsearch/DocumentDigest.ts"
 import * as SearchIndexPostgres from "../../layers/postgres/SearchIndexPostgres.ts"
 import { suite } from "../conformance/SearchIndexSuite.ts"
 import * as PostgresForTests from "../support/PostgresForTests.ts"
 
-suite({ name: "PostgreSQL", layer: SearchIndexPostgres.layer.pipe(Layer.provide(PostgresForTests.layer)) })
+// Letter for letter the digest of Elasticsearch's documents: what one engine calls the same, the other does.
+suite({ name: "PostgreSQL", layer: SearchIndexPostgres.layer.pipe(Layer.provide(PostgresForTests.layer)), digestOf })

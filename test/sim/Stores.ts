@@ -24,6 +24,7 @@ const outbox = (world: World) =>
     Outbox,
     Effect.map(Outbox, (real) =>
       Outbox.of({
+        ...real,
         append: (changes) =>
           Effect.suspend(() => {
             const { appendFails } = world.api

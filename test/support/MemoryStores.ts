@@ -12,6 +12,7 @@ import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
 import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
+import * as ReconcileStoreMemory from "../../layers/memory/ReconcileStoreMemory.ts"
 import * as SearchSourceMemory from "../../layers/memory/SearchSourceMemory.ts"
 import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
@@ -43,6 +44,7 @@ const stores = Layer.mergeAll(
   HeartbeatsMemory.layer,
   ProjectionControlMemory.layer,
   IdempotencyMemory.layer,
+  ReconcileStoreMemory.layer,
   backstage
 )
 

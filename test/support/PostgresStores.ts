@@ -13,6 +13,7 @@ import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
+import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -42,7 +43,9 @@ const times: ReadonlyArray<readonly [table: string, columns: ReadonlyArray<strin
   // What has never been claimed was claimed at minus infinity, and stays there.
   ["outbox_lanes", ["claimed_at", "lease_until"]],
   ["outbox_projections", ["paused_at", "swept_at"]],
-  ["outbox_breakers", ["updated_at", "retry_at"]]
+  ["outbox_breakers", ["updated_at", "retry_at"]],
+  ["removed_entities", ["removed_at"]],
+  ["search_reconciles", ["begun_at", "ended_at"]]
 ]
 
 const decodeAttempts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
@@ -63,7 +66,8 @@ const backstage = Layer.effect(
           sql`truncate ${sql.literal([...hot, ...finished, ...others].join(", "))}`,
           sql`update outbox_lanes set token = null, worker = null, lease_until = null, ids = '{}', floor = 0,
           claimed_at = '-infinity'`,
-          sql`update outbox_projections set paused_at = null, paused_reason = null, swept_at = '-infinity'`
+          sql`update outbox_projections set paused_at = null, paused_reason = null, swept_at = '-infinity'`,
+          sql`update search_reconciles set begun_at = clock_timestamp(), ended_at = null`
         ],
         Effect.orDie,
         { discard: true }
@@ -93,6 +97,7 @@ const stores = Layer.mergeAll(
   LeasesPostgres.layer,
   HeartbeatsPostgres.layer,
   ProjectionControlPostgres.layer,
+  ReconcileStorePostgres.layer,
   backstage
 )
 
