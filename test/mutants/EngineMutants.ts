@@ -17,7 +17,7 @@ export const engine: ReadonlyArray<Mutant> = [
       bug: "Elasticsearch takes the last write, whatever its version",
       edits: [{
         file: "layers/elasticsearch/BulkRequest.ts",
-        before: "{ _id: id, version, version_type: \"external\" }",
+        before: "{ _id: id, version: revision, version_type: \"external\" }",
         after: "{ _id: id }"
       }],
       caughtBy: [request]
@@ -25,7 +25,7 @@ export const engine: ReadonlyArray<Mutant> = [
       bug: "PostgreSQL does so",
       edits: [{
         file: "layers/postgres/SearchIndexPostgres.ts",
-        before: "where known.version < excluded.version\n",
+        before: "where known.revision < excluded.revision\n",
         after: ""
       }],
       caughtBy: [{ file: postgres, test: "never lets an older version replace a newer one" }]
@@ -37,17 +37,17 @@ export const engine: ReadonlyArray<Mutant> = [
       bug: "a removal is a deletion, whose version Elasticsearch forgets after a minute",
       edits: [{
         file: "layers/elasticsearch/BulkRequest.ts",
-        before: "const { body, library_id, tag_ids, title } = document ?? removed",
+        before: "const { body, library, library_id, tag_ids, tags, title } = document ?? removed",
         after: "if (document === null) return `${JSON.stringify({ delete: action.index })}\\n`\n" +
-          "  const { body, library_id, tag_ids, title } = document ?? removed"
+          "  const { body, library, library_id, tag_ids, tags, title } = document ?? removed"
       }],
       caughtBy: [request]
     }, {
       bug: "a removal leaves no row in PostgreSQL",
       edits: [{
         file: "layers/postgres/SearchIndexPostgres.ts",
-        before: "where known.version < excluded.version\n      returning id`)",
-        after: "where known.version < excluded.version\n      returning id`).pipe(" +
+        before: "where known.revision < excluded.revision\n      returning id`)",
+        after: "where known.revision < excluded.revision\n      returning id`).pipe(" +
           "Effect.tap(() => sql`delete from search_documents where deleted`))"
       }],
       caughtBy: [{
