@@ -1,10 +1,18 @@
 /** The search index as a map: the shortest true statement of what the port promises. */
 import { Effect, Layer } from "effect"
+import type { Failure } from "../../src/delivery/Failure.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { toPage } from "../../src/domain/Paging.ts"
+import type { Generations } from "../../src/search/Generations.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite, SearchDocument } from "../../src/search/SearchDocument.ts"
-import { CursorInvalid, type SearchHit, SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
+import {
+  CursorInvalid,
+  type SearchHit,
+  SearchIndex,
+  type WriteResult,
+  type Written
+} from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf, wordsOf } from "../../src/search/Snippet.ts"
 
@@ -33,17 +41,51 @@ const scoreOf = (
   return scores.reduce((sum, each) => sum + each, title.toLowerCase() === whole.toLowerCase() ? exactScore : 0)
 }
 
-export const layer = Layer.sync(SearchIndex, () => {
-  const known = new Map<EntityId, IndexWrite>()
+const missing: Failure = {
+  class: "configuration",
+  errorType: "generation_missing",
+  detail: "there is no such generation"
+}
 
-  const put = (write: IndexWrite): WriteResult => {
-    if ((known.get(write.id)?.revision ?? 0) >= write.revision) return { _tag: "Superseded" }
-    known.set(write.id, write)
+export const layer = Layer.sync(SearchIndex, () => {
+  type Documents = Map<EntityId, IndexWrite>
+  const known = new Map<string, Documents>([["1", new Map()]])
+  let live = "1"
+  let last = 1
+
+  const documents = (generation = live): Documents => known.get(generation) ?? new Map<EntityId, IndexWrite>()
+
+  const put = (into: Documents) => (write: IndexWrite): WriteResult => {
+    if ((into.get(write.id)?.revision ?? 0) >= write.revision) return { _tag: "Superseded" }
+    into.set(write.id, write)
     return { _tag: "Written" }
   }
 
+  const write = (writes: ReadonlyArray<IndexWrite>, generation: string): Written => {
+    const into = known.get(generation)
+    return into === undefined
+      ? { results: writes.map(() => ({ _tag: "Failed", failure: missing })), calls: [], refused: missing }
+      : { results: writes.map(put(into)), calls: [] }
+  }
+
+  const generations: Generations = {
+    list: Effect.sync(() => [...known.keys()].map((name) => ({ name, live: name === live, writable: true }))),
+    next: Effect.sync(() => String(last + 1)),
+    create: (name) =>
+      Effect.sync(() => {
+        last = Math.max(last, Number(name))
+        if (!known.has(name)) known.set(name, new Map())
+      }),
+    makeLive: (name) =>
+      Effect.sync(() => {
+        live = name
+      }),
+    drop: (name) => Effect.sync(() => void known.delete(name)),
+    count: (name) => Effect.sync(() => [...documents(name).values()].filter(({ document }) => document !== null).length)
+  }
+
   const hitsOf = ({ kind, library_id, tag_id, terms }: SearchQuery): ReadonlyArray<SearchHit> =>
-    [...known.values()].flatMap(({ document, ...entity }) => {
+    [...documents().values()].flatMap(({ document, ...entity }) => {
       if (document === null || (kind !== undefined && kind !== entity.kind)) return []
       if (library_id !== undefined && library_id !== document.library_id) return []
       if (tag_id !== undefined && !document.tag_ids.includes(tag_id)) return []
@@ -53,8 +95,10 @@ export const layer = Layer.sync(SearchIndex, () => {
 
   return SearchIndex.of({
     engine: "postgres",
+    name: "memory",
+    generations,
     prepare: Effect.void,
-    write: (writes) => Effect.sync(() => ({ results: writes.map(put), calls: [] })),
+    write: (writes, { generation } = { generation: live }) => Effect.sync(() => write(writes, generation)),
     find: Effect.fnUntraced(function*(query, limit, cursor) {
       const after = cursor === undefined ? { score: Infinity, id: "" } : decodeCursor(query, cursor)
       if (after === undefined) return yield* new CursorInvalid()
@@ -66,7 +110,7 @@ export const layer = Layer.sync(SearchIndex, () => {
     refresh: Effect.void,
     stateOf: (id) =>
       Effect.sync(() => {
-        const state = known.get(id)
+        const state = documents().get(id)
         return state && { version: state.version, revision: state.revision, deleted: state.document === null }
       })
   })

@@ -46,6 +46,9 @@ export const stateOf = (contents: Contents, id: EntityId): IndexWrite | undefine
   return removed === undefined ? undefined : { ...removed, id, revision: removed.version + ahead, document: null }
 }
 
+const idsIn = ({ entities }: Contents): ReadonlyArray<EntityId> =>
+  kinds.flatMap((kind) => [...HashMap.keys<EntityId, Entity>(entities[kind])])
+
 export const layer = Layer.effect(
   SearchSource,
   Effect.map(Store, (store) =>
@@ -54,10 +57,11 @@ export const layer = Layer.effect(
         Effect.map(store.read, (contents) => [...new Set(ids)].flatMap((id) => stateOf(contents, id) ?? [])),
       page: (after, limit) =>
         Effect.map(store.read, (contents) =>
-          kinds.flatMap((kind) => [...HashMap.keys<EntityId, Entity>(contents.entities[kind])])
+          idsIn(contents)
             .filter((id) => after === undefined || id > after)
             .toSorted()
             .slice(0, limit)
-            .flatMap((id) => stateOf(contents, id) ?? []))
+            .flatMap((id) => stateOf(contents, id) ?? [])),
+      count: Effect.map(store.read, (contents) => idsIn(contents).length)
     }))
 )

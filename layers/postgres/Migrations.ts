@@ -7,6 +7,7 @@ import { readModels } from "./migrations/0003_read_models.ts"
 import { imports } from "./migrations/0004_imports.ts"
 import { lanes } from "./migrations/0005_lanes.ts"
 import { revisions } from "./migrations/0006_revisions.ts"
+import { searchBuilds } from "./migrations/0008_search_builds.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
   ["entities", entities],
@@ -14,7 +15,8 @@ const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<str
   ["read_models", readModels],
   ["imports", imports],
   ["lanes", lanes],
-  ["revisions", revisions]
+  ["revisions", revisions],
+  ["search_builds", searchBuilds]
 ]
 
 const table = "wordloom_migrations"

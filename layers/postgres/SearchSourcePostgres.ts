@@ -57,6 +57,9 @@ const pageText = `${
   existing.map((each) => `(${each} where each.id > $1 order by each.id limit $2)`).join(" union all ")
 } order by id limit $2`
 
+const countText = `select (select count(*) from tags) + (select count(*) from libraries) + (select count(*) from blocks)
+  as count`
+
 const first = "00000000-0000-0000-0000-000000000000"
 
 export const layer = Layer.effect(
@@ -66,7 +69,11 @@ export const layer = Layer.effect(
       orUnavailable(Effect.map(silent(sql.unsafe(text, values)), (rows) => asRows(rows).map(toWrite)))
     return SearchSource.of({
       load: (ids) => ids.length === 0 ? Effect.succeed([]) : read(loadText, [uuids(ids)]),
-      page: (after, limit) => read(pageText, [after ?? first, limit])
+      page: (after, limit) => read(pageText, [after ?? first, limit]),
+      count: orUnavailable(Effect.map(
+        silent(sql.unsafe<{ readonly count: bigint }>(countText)),
+        ([row]) => Number(row!.count)
+      ))
     })
   })
 )

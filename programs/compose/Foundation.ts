@@ -1,5 +1,5 @@
 /** What every program stands on: settings, log lines, random ids, the database and the stores in it. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
@@ -10,7 +10,7 @@ import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
-import * as SearchIndexPostgres from "../../layers/postgres/SearchIndexPostgres.ts"
+import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
@@ -18,22 +18,7 @@ import { Catalog } from "../../src/catalog/Catalog.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { notices, Settings } from "../../src/settings/Settings.ts"
 import * as Database from "./Database.ts"
-
-/** Elasticsearch's client is only loaded where it is configured: reading it takes a fifth of a second. */
-const elasticsearch = Effect.gen(function*() {
-  const { elasticApiKey, elasticIndex, elasticUrl } = yield* Settings
-  const Client = yield* Effect.promise(() => import("../../layers/elasticsearch/ElasticsearchClient.ts"))
-  const Index = yield* Effect.promise(() => import("../../layers/elasticsearch/SearchIndexElasticsearch.ts"))
-  const client = Client.layer({ url: elasticUrl!, index: elasticIndex, apiKey: elasticApiKey })
-  return Index.layer.pipe(Layer.provide(client))
-})
-
-const searchIndex = Layer.unwrap(
-  Effect.flatMap(
-    Settings,
-    ({ search }) => search === "elasticsearch" ? elasticsearch : Effect.succeed(SearchIndexPostgres.layer)
-  )
-)
+import * as SearchEngine from "./SearchEngine.ts"
 
 const stores = Layer.mergeAll(
   EntityStorePostgres.layer,
@@ -45,7 +30,8 @@ const stores = Layer.mergeAll(
   ProjectionControlPostgres.layer,
   OldestTransaction.layer,
   SearchSourcePostgres.layer,
-  searchIndex
+  SearchBuildsPostgres.layer,
+  SearchEngine.layer
 )
 
 /** Says at the start what is allowed but probably not meant. */
@@ -68,15 +54,23 @@ export const layer = (name: string) =>
     Layer.provideMerge(Settings.layer(process.env))
   )
 
-/** The index is there before anything is written to it; an engine that is away is retried by the worker's attempts. */
+const prepareEvery = "10 seconds"
+
+/**
+ * The index is there before anything is written to it. An engine that is away, or an index that must be rebuilt first,
+ * is looked at again while writes are refused, so that no worker has to be started anew.
+ */
 export const preparedIndex = Layer.effectDiscard(
-  Effect.flatMap(
-    SearchIndex,
-    (index) =>
-      Effect.catch(
-        index.prepare,
-        (error) =>
-          Effect.logWarning("the search index could not be prepared yet", { engine: error.engine }, error.cause)
-      )
+  SearchIndex.use(({ prepare }) =>
+    Effect.catch(prepare, (error) =>
+      Effect.gen(function*() {
+        yield* Effect.logWarning("the search index could not be prepared yet", { engine: error.engine }, error.cause)
+        yield* prepare.pipe(
+          Effect.delay(prepareEvery),
+          Effect.retry(Schedule.forever),
+          Effect.withTracerEnabled(false),
+          Effect.forkScoped
+        )
+      }))
   )
 )

@@ -15,6 +15,7 @@ import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
 import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
+import type { SearchBuilds } from "../../src/search/SearchBuilds.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import type { SearchIndex } from "../../src/search/SearchIndex.ts"
 import type { SearchSource } from "../../src/search/SearchSource.ts"
@@ -22,7 +23,7 @@ import { Settings } from "../../src/settings/Settings.ts"
 import { DatabaseAddress } from "./Database.ts"
 import { preparedIndex } from "./Foundation.ts"
 
-type Told = Layer.Layer<Destination, never, SearchIndex | SearchSource | Chronicle>
+type Told = Layer.Layer<Destination, never, SearchIndex | SearchSource | SearchBuilds | Chronicle>
 
 const destinations: Readonly<Record<"search" | "chronicle", Told>> = {
   search: SearchDestination.layer.pipe(Layer.provide(preparedIndex)),

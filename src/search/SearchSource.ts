@@ -12,4 +12,6 @@ export class SearchSource extends Context.Service<SearchSource, {
     after: EntityId | undefined,
     limit: number
   ) => Effect.Effect<ReadonlyArray<IndexWrite>, StoreUnavailable>
+  /** How many entities there are, of every kind. */
+  readonly count: Effect.Effect<number, StoreUnavailable>
 }>()("wordloom/search/SearchSource") {}

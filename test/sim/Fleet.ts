@@ -1,5 +1,6 @@
 /** The workers of a simulation: the product's own, each in a process that can be killed, stopped and told to end. */
 import { type Context, Duration, Effect, Exit, Layer, Scope, type Tracer } from "effect"
+import * as SearchBuildsMemory from "../../layers/memory/SearchBuildsMemory.ts"
 import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
@@ -84,7 +85,8 @@ export class Fleet {
   private worker(process: Process) {
     const { attemptsMax, backoff, batchSize, concurrency, drainMs, leaseMs, pollMs } = this.world.options
     const leaseFor = Duration.millis(leaseMs)
-    const drain = (projection: "search" | "chronicle", destination: typeof SearchDestination.layer) =>
+    const search = SearchDestination.layer.pipe(Layer.provide(SearchBuildsMemory.layer))
+    const drain = (projection: "search" | "chronicle", destination: typeof search) =>
       Worker.layer({
         projection,
         concurrency,
@@ -98,8 +100,8 @@ export class Fleet {
         Layer.provide(destination)
       )
     return Layer.mergeAll(
-      drain("search", SearchDestination.layer),
-      drain("chronicle", ChronicleDestination.layer as unknown as typeof SearchDestination.layer)
+      drain("search", search),
+      drain("chronicle", ChronicleDestination.layer as unknown as typeof search)
     ).pipe(
       Layer.provide(Layer.succeed(WorkerIdentity, { id: process.name })),
       Layer.provide(this.engine.layer(process)),

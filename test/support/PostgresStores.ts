@@ -6,11 +6,13 @@ import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
 import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
+import * as InFlightPostgres from "../../layers/postgres/InFlightPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
+import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -81,6 +83,8 @@ const backstage = Layer.effect(
 const stores = Layer.mergeAll(
   EntityStorePostgres.layer,
   SearchSourcePostgres.layer,
+  SearchBuildsPostgres.layer,
+  InFlightPostgres.layer,
   TagNamesPostgres.layer,
   ChroniclePostgres.layer,
   OutboxPostgres.layer,

@@ -17,6 +17,7 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>("wordloom/c
 }
 
 export const wrongUsage = (reason: string) => new CommandFailed({ reason, usage: true })
+export const unreachable = wrongUsage
 export const failure = (reason: string) => new CommandFailed({ reason, usage: false })
 
 // By tag, because the classes themselves would load everything that this must not wait for.
