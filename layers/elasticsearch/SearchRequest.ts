@@ -10,7 +10,7 @@ export interface Position {
 const fields = ["title^3", "tags", "library", "body"] as const
 const exactBoost = 1_000
 
-/** The live index may be of an earlier version until it is rebuilt: what it lacks, or has as another type, finds nothing. */
+/** The live index may be of an earlier version: what it lacks or has as another type finds nothing until a rebuild. */
 const lenient = true
 
 export const findTimeoutMs = 2_000
