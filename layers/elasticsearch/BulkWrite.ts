@@ -103,5 +103,5 @@ export const write = Effect.fnUntraced(function*(
   const client = yield* ElasticsearchClient
   const index = to?.generation ?? client.index
   const alias = writeAlias(index)
-  return yield* guard.around(alias, writes.length, writeAll({ index, alias, visible: to?.visible ?? false }, writes))
+  return yield* guard.around(index, writes.length, writeAll({ index, alias, visible: to?.visible ?? false }, writes))
 })

@@ -1,4 +1,4 @@
-/** What every search index promises of its generations. Each test begins with a new one, so none needs an empty index. */
+/** What every search index promises of its generations. Each test makes its own, so none needs an empty index. */
 import { assert, layer, type Vitest } from "@effect/vitest"
 import { type Duration, Effect, Layer } from "effect"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"

@@ -89,7 +89,7 @@ const guarding = () =>
             (cause as Error).message,
             /-000001 has the mapping 0123456789abcdef and not .*"wordloom reindex"$/
           )
-          assert.strictEqual(yield* writeOne(), "configuration es_index_missing")
+          assert.strictEqual(yield* writeOne(), "configuration es_mapping_foreign")
           yield* told("POST", "_aliases", { actions: [{ add: { index: `${name}-000001`, alias: `${name}-write` } }] })
           for (let again = 0; again < 3; again++) {
             assert.strictEqual(yield* writeOne(), "configuration es_mapping_foreign")

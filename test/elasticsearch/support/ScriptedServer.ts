@@ -46,7 +46,7 @@ const answer = (reply: Reply, response: ServerResponse) => {
 }
 
 /** Before its first write the index is asked whether it is ours: it is, and no test need reply to that. */
-const isLook = ({ method, url }: Seen) => method === "GET" && url.startsWith("/words-write?")
+const isLook = ({ method, url }: Seen) => method === "GET" && url.startsWith("/words-write,words?")
 const ours: Reply = { status: 200, body: { "words-000001": { mappings: indexBody({}).mappings } } }
 
 /** Answers with `replies` in turn, the last of them for ever; `seen` grows with each request. */
