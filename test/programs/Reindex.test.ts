@@ -232,7 +232,7 @@ const earlierIndex = (alias: string) => ({
 })
 
 const upgrading = (url: string) => {
-  it("begins from an index of another mapping, which is searched meanwhile, and no worker is started anew", async () => {
+  it("begins from an index of another mapping, searched meanwhile, and no worker is started anew", async () => {
     const alias = `${indexName}-earlier`
     const put = async (path: string, body: object) => {
       const headers = { "content-type": "application/json" }

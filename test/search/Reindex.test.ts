@@ -171,6 +171,25 @@ describe("a rebuild", () => {
   )
 
   it.effect(
+    "begins anew when what an earlier run had built is gone",
+    running((far) =>
+      Effect.gen(function*() {
+        yield* newTag("whole x")
+        yield* deliver
+        // Dies as it was about to swap.
+        far.left = 4
+        yield* ended(Reindex.reindex(watch))
+        far.left = Infinity
+        const build = yield* stateOfBuild
+        assert.deepInclude(build, { phase: "building", written: 1 })
+        yield* SearchIndex.use(({ generations }) => generations.drop(build!.generation))
+        assert.isTrue(Exit.isSuccess(yield* ended(Reindex.reindex(watch))))
+        yield* finds("whole x", 1)
+      })
+    )
+  )
+
+  it.effect(
     "waits before its swap for the batches that do not know of it",
     running(() =>
       Effect.gen(function*() {
