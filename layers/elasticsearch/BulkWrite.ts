@@ -13,7 +13,7 @@ import { writeAlias } from "./SearchMapping.ts"
 const spanName = "es.bulk"
 const writeTimeout = "10 seconds"
 
-const query = {
+const bulkQuery = {
   // Without an alias the first write would make an index by that name, with a mapping that Elasticsearch guesses.
   require_alias: "true",
   // Its patience with a shard that is away: shorter than ours, so that it can say so.
@@ -36,13 +36,9 @@ interface Place {
 
 const send = Effect.fnUntraced(function*({ alias, visible }: Place, lines: ReadonlyArray<string>) {
   const { request } = yield* ElasticsearchClient
-  const answer = yield* request({
-    method: "POST",
-    path: `/${alias}/_bulk`,
-    query: visible ? { ...query, refresh: "true" } : query,
-    lines: lines.join(""),
-    timeout: writeTimeout
-  })
+  const path = `/${alias}/_bulk`
+  const query = visible ? { ...bulkQuery, refresh: "true" } : bulkQuery
+  const answer = yield* request({ method: "POST", path, query, lines: lines.join(""), timeout: writeTimeout })
   const results = yield* readable(answer, (body) => resultsOf(body, lines.length, alias))
   const measured = { status: answer.status, took_ms: tookOf(answer.body) }
   yield* Effect.annotateCurrentSpan(measured)
