@@ -3,15 +3,17 @@ import { Clock, Effect, Result } from "effect"
 import { type EngineCall, timed } from "../../src/delivery/EngineCall.ts"
 import type { Failure } from "../../src/delivery/Failure.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
-import type { WriteResult, Written } from "../../src/search/SearchIndex.ts"
+import type { Target, WriteResult, Written } from "../../src/search/SearchIndex.ts"
 import { bounds, chunksOf, halvesOf, linesOf } from "./BulkRequest.ts"
 import { ElasticsearchClient, readable } from "./ElasticsearchClient.ts"
 import { resultsOf } from "./ElasticsearchErrors.ts"
+import type { MappingGuard } from "./MappingGuard.ts"
+import { writeAlias } from "./SearchMapping.ts"
 
 const spanName = "es.bulk"
 const writeTimeout = "10 seconds"
 
-const query = {
+const bulkQuery = {
   // Without an alias the first write would make an index by that name, with a mapping that Elasticsearch guesses.
   require_alias: "true",
   // Its patience with a shard that is away: shorter than ours, so that it can say so.
@@ -25,26 +27,34 @@ const tookOf = (body: unknown): number => {
   return typeof took === "number" ? took : 0
 }
 
-const send = Effect.fnUntraced(function*(lines: ReadonlyArray<string>) {
-  const { index, request } = yield* ElasticsearchClient
-  const path = `/${index}/_bulk`
+/** The index that is meant, and the alias by which it is written to. */
+interface Place {
+  readonly index: string
+  readonly alias: string
+  readonly visible: boolean
+}
+
+const send = Effect.fnUntraced(function*({ alias, visible }: Place, lines: ReadonlyArray<string>) {
+  const { request } = yield* ElasticsearchClient
+  const path = `/${alias}/_bulk`
+  const query = visible ? { ...bulkQuery, refresh: "true" } : bulkQuery
   const answer = yield* request({ method: "POST", path, query, lines: lines.join(""), timeout: writeTimeout })
-  const results = yield* readable(answer, (body) => resultsOf(body, lines.length, index))
+  const results = yield* readable(answer, (body) => resultsOf(body, lines.length, alias))
   const measured = { status: answer.status, took_ms: tookOf(answer.body) }
   yield* Effect.annotateCurrentSpan(measured)
   return { results, measured }
 }, Effect.tapError(({ failure, status }) => Effect.annotateCurrentSpan({ status, "error.type": failure.errorType })))
 
 /** A refusal fails the span, but not the batch: it is the outcome of each row. Status 0 stands for no answer. */
-const bulk = Effect.fnUntraced(function*(lines: ReadonlyArray<string>) {
+const bulk = Effect.fnUntraced(function*(place: Place, lines: ReadonlyArray<string>) {
   const client = yield* ElasticsearchClient
   const attributes = {
     ...client.attributes,
     "db.operation.name": "bulk",
-    "db.collection.name": client.index,
+    "db.collection.name": place.index,
     "db.operation.batch.size": lines.length
   }
-  const { call, result } = yield* timed(spanName, attributes, send(lines))
+  const { call, result } = yield* timed(spanName, attributes, send(place, lines))
   const measuredAs = (measured: EngineCall["attributes"]) => ({ ...call, attributes: { ...attributes, ...measured } })
   if (Result.isSuccess(result)) return { results: result.success.results, call: measuredAs(result.success.measured) }
   const { failure, status } = result.failure
@@ -56,14 +66,14 @@ const failedAll = (lines: ReadonlyArray<string>, failure: Failure): ReadonlyArra
   lines.map(() => ({ _tag: "Failed", failure }))
 
 /** A request that is poison as a whole (too large, say) is halved, down to the document that is so by itself. */
-export const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>) {
+const writeAll = Effect.fnUntraced(function*(place: Place, writes: ReadonlyArray<IndexWrite>) {
   const results: Array<WriteResult> = []
   const calls: Array<EngineCall> = []
   let refused: Failure | undefined
   const writtenAt = yield* Clock.currentTimeMillis
   const pending = [...chunksOf(writes.map((each) => linesOf(each, writtenAt)), bounds)]
   for (let lines = pending.shift(); lines !== undefined; lines = pending.shift()) {
-    const { call, failure, results: written } = yield* bulk(lines)
+    const { call, failure, results: written } = yield* bulk(place, lines)
     calls.push(call)
     if (written !== undefined) {
       results.push(...written)
@@ -78,4 +88,16 @@ export const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrit
     }
   }
   return { results, calls, refused } satisfies Written
+})
+
+export const write = Effect.fnUntraced(function*(
+  guard: MappingGuard,
+  writes: ReadonlyArray<IndexWrite>,
+  to: Target | undefined
+) {
+  if (writes.length === 0) return { results: [], calls: [] }
+  const client = yield* ElasticsearchClient
+  const index = to?.generation ?? client.index
+  const alias = writeAlias(index)
+  return yield* guard.around(index, writes.length, writeAll({ index, alias, visible: to?.visible ?? false }, writes))
 })

@@ -14,7 +14,7 @@ export interface Options {
 }
 
 export interface Request {
-  readonly method: "GET" | "POST" | "PUT"
+  readonly method: "GET" | "POST" | "PUT" | "DELETE"
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
   readonly body?: object

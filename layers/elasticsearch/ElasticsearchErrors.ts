@@ -14,6 +14,7 @@ export const errorTypes = [
   "es_connect",
   "es_index_missing",
   "es_mapping",
+  "es_mapping_foreign",
   "es_product",
   "es_response",
   "es_too_large",
@@ -123,6 +124,13 @@ export const refusalOf = (error: unknown, now: number): Refusal => {
   const detail = known === undefined ? "the answer could not be read" : detailOf(text(member(error, "message")))
   return refusal(known ?? ["transient", "es_response"], { status: 0, type: "" }, detail)
 }
+
+/** The index is not of this version, or not ours: nothing is written to it until somebody has rebuilt it. */
+export const mappingForeign = (objection: string): Failure => ({
+  class: "configuration",
+  errorType: "es_mapping_foreign" satisfies ErrorType,
+  detail: excerpt(objection, detailMax)
+})
 
 /** An answer of the right status and the wrong shape. */
 export const unreadable = (status: number, detail: string): Refusal =>

@@ -8,7 +8,9 @@ import type { SearchQuery } from "../../src/search/SearchQuery.ts"
 import { write } from "./BulkWrite.ts"
 import { ask, ElasticsearchClient, readable, readAs } from "./ElasticsearchClient.ts"
 import * as IndexEntries from "./IndexEntries.ts"
+import * as IndexGenerations from "./IndexGenerations.ts"
 import { prepare } from "./IndexPreparation.ts"
+import * as MappingGuard from "./MappingGuard.ts"
 import { hitsOf } from "./SearchAnswer.ts"
 import { findTimeoutMs, searchBody } from "./SearchRequest.ts"
 
@@ -62,10 +64,21 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const client = yield* ElasticsearchClient
     const withClient = Effect.provideService(ElasticsearchClient, client)
+    const guard = MappingGuard.make()
+    const answered = <A, E>(effect: Effect.Effect<A, E, ElasticsearchClient>) => withClient(orUnavailable(effect))
     return SearchIndex.of({
       engine,
+      name: `elasticsearch/${client.index}`,
+      generations: {
+        list: answered(IndexGenerations.list),
+        next: answered(IndexGenerations.next),
+        create: (name) => answered(IndexGenerations.createEmpty(name)),
+        makeLive: (name) => answered(IndexGenerations.makeLive(name)),
+        drop: (name) => answered(IndexGenerations.drop(name)),
+        count: (name) => answered(IndexGenerations.count(name))
+      },
       prepare: prepare.pipe(orUnavailable, withClient),
-      write: (writes) => withClient(write(writes)),
+      write: (writes, to) => withClient(write(guard, writes, to)),
       find: (query, limit, cursor) => withClient(find(query, limit, cursor)),
       refresh: withClient(refresh),
       stateOf: (id) => withClient(stateOf(id)),

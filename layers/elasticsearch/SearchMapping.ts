@@ -24,8 +24,20 @@ const mappings = { dynamic: "strict", properties } as const
 
 const hash = createHash("sha256").update(JSON.stringify(mappings)).digest("hex").slice(0, 16)
 
-/** The body that makes an index, with `alias` leading to it. */
-export const indexBody = (alias: string) => ({
+/** Writes go here: to an index `name`, or to whatever is behind the alias of that name. */
+export const writeAlias = (name: string): string => `${name}-write`
+
+/**
+ * Each index has an alias for writes that are meant for it alone: to the name of one that is gone, Elasticsearch would
+ * make another, with a mapping that it guesses.
+ */
+export const ownAliases = (index: string) => ({ [writeAlias(index)]: {} })
+
+/** Searches come in by `alias`, writes by its write alias; both lead to the live index. */
+export const liveAliases = (alias: string) => ({ [alias]: {}, [writeAlias(alias)]: { is_write_index: true } })
+
+/** The body that makes an index. */
+export const indexBody = (aliases: Readonly<Record<string, object>>) => ({
   settings: {
     number_of_shards: 1,
     auto_expand_replicas: "0-1",
@@ -33,25 +45,37 @@ export const indexBody = (alias: string) => ({
     refresh_interval: "1s"
   },
   mappings: { ...mappings, _meta: { wordloom_mapping: hash } },
-  aliases: { [alias]: { is_write_index: true } }
+  aliases
 })
 
-/** The first index behind an alias; a rebuild takes the next number. */
-export const firstIndex = (alias: string): string => `${alias}-000001`
+/** The indexes behind an alias are numbered; a rebuild takes the next number. */
+export const indexOf = (alias: string, number: number): string => `${alias}-${String(number).padStart(6, "0")}`
 
-/** `found`: for each index behind the name, what `GET /{name}/_mapping` says. `undefined` when all of them are ours. */
-export const foreign = (
-  alias: string,
-  found: Readonly<Record<string, { readonly mappings?: { readonly _meta?: Readonly<Record<string, unknown>> } }>>
-): string | undefined => {
-  for (const [name, { mappings }] of Object.entries(found)) {
-    if (name === alias) return `${name} is an index; the name must be free for an alias`
-    const mark = mappings?._meta?.["wordloom_mapping"]
-    if (mark === undefined) return `${name}, behind the alias ${alias}, is not an index of this product`
-    if (mark !== hash) {
-      const known = typeof mark === "string" ? mark : "of no name"
-      return `${name}, behind the alias ${alias}, has the mapping ${known} and not ${hash}`
-    }
-  }
-  return undefined
+export const firstIndex = (alias: string): string => indexOf(alias, 1)
+
+/** `undefined` for what is not one of the indexes behind this alias. */
+export const numberOf = (alias: string, index: string): number | undefined => {
+  const number = index.startsWith(`${alias}-`) ? index.slice(alias.length + 1) : ""
+  return /^\d{6}$/.test(number) ? Number(number) : undefined
 }
+
+/** What Elasticsearch says of an index, as far as it matters here. */
+export interface KnownIndex {
+  readonly aliases?: Readonly<Record<string, unknown>>
+  readonly mappings?: { readonly _meta?: Readonly<Record<string, unknown>> }
+}
+
+/** Why nothing of ours may be written to an index; `undefined` when it is one of ours and of this version. */
+export const objectionTo = (index: string, { mappings }: KnownIndex): string | undefined => {
+  const mark = mappings?._meta?.["wordloom_mapping"]
+  if (mark === undefined) return `${index} is not an index of this product`
+  if (mark === hash) return undefined
+  const known = typeof mark === "string" ? mark : "of no name"
+  return `${index} has the mapping ${known} and not ${hash}: run "wordloom reindex"`
+}
+
+/** The same of all indexes behind a name. */
+export const foreign = (alias: string, found: Readonly<Record<string, KnownIndex>>): string | undefined =>
+  Object.hasOwn(found, alias)
+    ? `${alias} is an index; the name must be free for an alias`
+    : Object.entries(found).map(([index, known]) => objectionTo(index, known)).find((said) => said !== undefined)

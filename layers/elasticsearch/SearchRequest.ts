@@ -10,6 +10,9 @@ export interface Position {
 const fields = ["title^3", "tags", "library", "body"] as const
 const exactBoost = 1_000
 
+/** The live index may be of an earlier version: what it lacks or has as another type finds nothing until a rebuild. */
+const lenient = true
+
 export const findTimeoutMs = 2_000
 const fragmentLength = 160
 
@@ -17,7 +20,7 @@ const fragmentLength = 160
 const onePiece = /^(?:(?![\p{sc=Han}\p{sc=Hiragana}])[\p{L}\p{M}\p{N}])+$/u
 
 /** A word such as `self-made` or `東京` has several pieces for the index; they must stand together, like a phrase. */
-const together = (query: string) => ({ multi_match: { query, type: "phrase", fields } })
+const together = (query: string) => ({ multi_match: { query, type: "phrase", fields, lenient } })
 
 /**
  * The last word, perhaps unfinished. Of a phrase's last piece the engine looks up only so many continuations, in the
@@ -25,8 +28,8 @@ const together = (query: string) => ({ multi_match: { query, type: "phrase", fie
  */
 const beginning = (query: string) =>
   onePiece.test(query)
-    ? { multi_match: { query, type: "bool_prefix", operator: "and", fields } }
-    : { multi_match: { query, type: "phrase_prefix", max_expansions: 1_000, fields } }
+    ? { multi_match: { query, type: "bool_prefix", operator: "and", fields, lenient } }
+    : { multi_match: { query, type: "phrase_prefix", max_expansions: 1_000, fields, lenient } }
 
 const exactTitle = (value: string) => ({
   constant_score: { filter: { term: { "title.exact": value } }, boost: exactBoost }
@@ -37,11 +40,12 @@ const wholeOf = ({ phrases, prefix, words }: SearchTerms): string =>
   [...words, ...phrases, ...(prefix === null ? [] : [prefix])].join(" ")
 
 const filtersOf = ({ kind, library_id, tag_id }: SearchQuery) => [
-  { term: { deleted: false } },
   ...(kind === undefined ? [] : [{ term: { kind } }]),
   ...(library_id === undefined ? [] : [{ term: { library_id } }]),
   ...(tag_id === undefined ? [] : [{ term: { tag_ids: tag_id } }])
 ]
+
+const tombstone = { term: { deleted: true } }
 
 const boolOf = (query: SearchQuery) => {
   const { phrases, prefix, without, words } = query.terms
@@ -49,7 +53,7 @@ const boolOf = (query: SearchQuery) => {
     must: [...[...words, ...phrases].map(together), ...(prefix === null ? [] : [beginning(prefix)])],
     // A beginning scores the same wherever it is found: the finished word goes before longer ones.
     should: [exactTitle(wholeOf(query.terms)), ...(prefix === null ? [] : [together(prefix)])],
-    must_not: without.map(together),
+    must_not: [tombstone, ...without.map(together)],
     filter: filtersOf(query)
   }
 }
@@ -68,7 +72,7 @@ const highlight = {
 /** Asks for one hit more than `limit`, by which a next page is known. */
 export const searchBody = (query: SearchQuery, limit: number, after: Position | undefined) => ({
   query: { bool: boolOf(query) },
-  sort: [{ _score: "desc" }, { id: "asc" }],
+  sort: [{ _score: "desc" }, { id: { order: "asc", unmapped_type: "keyword" } }],
   ...(after === undefined ? {} : { search_after: [after.score, after.id] }),
   size: limit + 1,
   _source: ["kind", "id", "title", "version"],

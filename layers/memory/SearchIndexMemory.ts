@@ -1,10 +1,12 @@
 /** The search index as a map: the shortest true statement of what the port promises. */
 import { Clock, Effect, Layer } from "effect"
+import type { Failure } from "../../src/delivery/Failure.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
+import type { Generations } from "../../src/search/Generations.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite, SearchDocument } from "../../src/search/SearchDocument.ts"
-import { type SearchHit, SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
+import { type SearchHit, SearchIndex, type WriteResult, type Written } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf, wordsOf } from "../../src/search/Snippet.ts"
 import { digestsOf, entryOf, within } from "./IndexEntries.ts"
@@ -34,25 +36,59 @@ const scoreOf = (
   return scores.reduce((sum, each) => sum + each, title.toLowerCase() === whole.toLowerCase() ? exactScore : 0)
 }
 
-/** There is only one part of it, whatever is asked for. */
-export const layer = Layer.sync(SearchIndex, () => {
-  const known = new Map<EntityId, IndexWrite & { readonly writtenAt: number }>()
+const missing: Failure = {
+  class: "configuration",
+  errorType: "generation_missing",
+  detail: "there is no such generation"
+}
 
-  const put = (now: number) => (write: IndexWrite): WriteResult => {
-    if ((known.get(write.id)?.revision ?? 0) >= write.revision) return { _tag: "Superseded" }
-    known.set(write.id, { ...write, writtenAt: now })
+export const layer = Layer.sync(SearchIndex, () => {
+  type Documents = Map<EntityId, IndexWrite & { readonly writtenAt: number }>
+  const known = new Map<string, Documents>([["1", new Map()]])
+  let live = "1"
+  let last = 1
+
+  const documents = (generation = live): Documents => known.get(generation) ?? new Map()
+
+  const put = (into: Documents, now: number) => (write: IndexWrite): WriteResult => {
+    if ((into.get(write.id)?.revision ?? 0) >= write.revision) return { _tag: "Superseded" }
+    into.set(write.id, { ...write, writtenAt: now })
     return { _tag: "Written" }
   }
 
+  const write = (writes: ReadonlyArray<IndexWrite>, generation: string, now: number): Written => {
+    const into = known.get(generation)
+    return into === undefined
+      ? { results: writes.map(() => ({ _tag: "Failed", failure: missing })), calls: [], refused: missing }
+      : { results: writes.map(put(into, now)), calls: [] }
+  }
+
+  const generations: Generations = {
+    list: Effect.sync(() => [...known.keys()].map((name) => ({ name, live: name === live, writable: true }))),
+    next: Effect.sync(() => String(last + 1)),
+    create: (name) =>
+      Effect.sync(() => {
+        last = Math.max(last, Number(name))
+        if (!known.has(name)) known.set(name, new Map())
+      }),
+    makeLive: (name) =>
+      Effect.sync(() => {
+        live = name
+      }),
+    drop: (name) => Effect.sync(() => void known.delete(name)),
+    count: (name) => Effect.sync(() => [...documents(name).values()].filter(({ document }) => document !== null).length)
+  }
+
   const purge = (before: number, limit: number): number => {
-    const old = [...known.values()].filter(({ document, writtenAt }) => document === null && writtenAt < before)
+    const all = documents()
+    const old = [...all.values()].filter(({ document, writtenAt }) => document === null && writtenAt < before)
     const gone = old.slice(0, limit)
-    for (const { id } of gone) known.delete(id)
+    for (const { id } of gone) all.delete(id)
     return gone.length
   }
 
   const hitsOf = ({ kind, library_id, tag_id, terms }: SearchQuery): ReadonlyArray<SearchHit> =>
-    [...known.values()].flatMap(({ document, revision: _revision, writtenAt: _at, ...entity }) => {
+    [...documents().values()].flatMap(({ document, revision: _revision, writtenAt: _at, ...entity }) => {
       if (document === null || (kind !== undefined && kind !== entity.kind)) return []
       if (library_id !== undefined && library_id !== document.library_id) return []
       if (tag_id !== undefined && !document.tag_ids.includes(tag_id)) return []
@@ -62,8 +98,11 @@ export const layer = Layer.sync(SearchIndex, () => {
 
   return SearchIndex.of({
     engine: "postgres",
+    name: "memory",
+    generations,
     prepare: Effect.void,
-    write: (writes) => Effect.map(Clock.currentTimeMillis, (now) => ({ results: writes.map(put(now)), calls: [] })),
+    write: (writes, { generation } = { generation: live }) =>
+      Effect.map(Clock.currentTimeMillis, (now) => write(writes, generation, now)),
     find: Effect.fnUntraced(function*(query, limit, cursor) {
       const after = cursor === undefined ? { score: Infinity, id: "" } : decodeCursor(query, cursor)
       if (after === undefined) return yield* new CursorInvalid()
@@ -75,13 +114,15 @@ export const layer = Layer.sync(SearchIndex, () => {
     refresh: Effect.void,
     stateOf: (id) =>
       Effect.sync(() => {
-        const state = known.get(id)
+        const state = documents().get(id)
         return state && { version: state.version, revision: state.revision, deleted: state.document === null }
       }),
-    digests: (ranges) => Effect.sync(() => ranges.map((range) => digestsOf(within(known.values(), range)))),
-    entries: (range, limit) => Effect.sync(() => within(known.values(), range).slice(0, limit)),
-    entriesOf: (ids) =>
-      Effect.sync(() => [...new Set(ids)].flatMap((id) => known.get(id) ?? []).map((write) => entryOf(write))),
+    digests: (ranges, generation) =>
+      Effect.sync(() => ranges.map((range) => digestsOf(within(documents(generation).values(), range)))),
+    entries: (range, limit, generation) =>
+      Effect.sync(() => within(documents(generation).values(), range).slice(0, limit)),
+    entriesOf: (ids, generation) =>
+      Effect.sync(() => [...new Set(ids)].flatMap((id) => documents(generation).get(id) ?? []).map(entryOf)),
     purge: (before, limit) => Effect.sync(() => purge(before, limit))
   })
 })

@@ -1,6 +1,6 @@
 /** The progress of imports in PostgreSQL: a row per file, and a lock that ends with the session that holds it. */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Effect, Layer, Schedule, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import type { Standing } from "../../src/import/ImportBatch.ts"
@@ -13,6 +13,7 @@ import {
 } from "../../src/import/ImportProgress.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { orUnavailable, sqlState } from "./PostgresErrors.ts"
+import * as SessionLock from "./SessionLock.ts"
 import { silent } from "./Statement.ts"
 
 const Row = Schema.Struct({
@@ -36,9 +37,6 @@ const recordOf = (row: unknown): ImportRecord => {
   return { sha256, library, standing: { nextLine: next_line, offset: next_offset, ...counts }, finishedAt: finished_at }
 }
 
-/** A process that was killed a moment ago holds its lock until the server has noticed. */
-const patience = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10)])
-
 /** 22xxx: the value is not one of its type; 23xxx: a constraint forbids it; 54xxx: it is too large for its place. */
 const refusal = /^(22|23|54)/
 
@@ -56,21 +54,6 @@ const explained = (defect: unknown): Effect.Effect<never, ValueRefused | StoreUn
 
 const make = Effect.gen(function*() {
   const sql = yield* PgClient.PgClient
-
-  const hold = Effect.fnUntraced(function*(sha256: string) {
-    // A session of its own: the pool may close an idle one, and the lock with it.
-    const session = yield* sql.reserve
-    yield* Effect.gen(function*() {
-      const rows = yield* session.execute(
-        "select pg_try_advisory_lock(hashtextextended('wordloom.import.' || $1, 0)) as got",
-        [sha256],
-        undefined
-      )
-      const got = (rows[0] as { readonly got?: boolean } | undefined)?.got
-      if (got !== true) return yield* new ImportRunning({ sha256 })
-    }).pipe(Effect.retry({ schedule: patience, while: (error) => error._tag === "ImportRunning" }))
-    yield* Effect.addFinalizer(() => Effect.ignore(session.execute("select pg_advisory_unlock_all()", [], undefined)))
-  })
 
   const find = (sha256: string) =>
     Effect.map(
@@ -105,7 +88,11 @@ const make = Effect.gen(function*() {
   })
 
   return ImportProgress.of({
-    hold: (sha256) => hold(sha256).pipe(silent, orUnavailable),
+    hold: (sha256) =>
+      SessionLock.hold(sql, `wordloom.import.${sha256}`, () => new ImportRunning({ sha256 })).pipe(
+        silent,
+        orUnavailable
+      ),
     find: (sha256) => find(sha256).pipe(silent, orUnavailable),
     begin: (sha256, library) => begin(sha256, library).pipe(silent, orUnavailable),
     advance: (sha256, from, to) => advance(sha256, from, to).pipe(silent, orUnavailable),

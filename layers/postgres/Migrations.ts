@@ -8,6 +8,7 @@ import { imports } from "./migrations/0004_imports.ts"
 import { lanes } from "./migrations/0005_lanes.ts"
 import { revisions } from "./migrations/0006_revisions.ts"
 import { fanOuts } from "./migrations/0007_fan_outs.ts"
+import { searchBuilds } from "./migrations/0008_search_builds.ts"
 import { reconcile } from "./migrations/0009_reconcile.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
@@ -18,6 +19,7 @@ const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<str
   ["lanes", lanes],
   ["revisions", revisions],
   ["fan_outs", fanOuts],
+  ["search_builds", searchBuilds],
   ["reconcile", reconcile]
 ]
 

@@ -2,7 +2,7 @@
 import { Effect, Layer, Result, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { timed } from "../../src/delivery/EngineCall.ts"
-import { storeFailed } from "../../src/delivery/Failure.ts"
+import { type Failure, storeFailed } from "../../src/delivery/Failure.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
@@ -19,7 +19,8 @@ import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf } from "../../src/search/Snippet.ts"
 import * as IndexEntries from "./IndexEntries.ts"
 import { bigints, booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
-import { orUnavailable } from "./PostgresErrors.ts"
+import { orUnavailable, sqlState } from "./PostgresErrors.ts"
+import * as SearchGenerations from "./SearchGenerations.ts"
 import { silent, statement } from "./Statement.ts"
 
 const { snippet: _made, ...found } = SearchHit.fields
@@ -57,17 +58,27 @@ const away = <A, E, R>(
     )
   )
 
+const generationMissing: Failure = {
+  class: "configuration",
+  errorType: "pg_generation_missing",
+  detail: "there is no such generation of the index"
+}
+
+/** A row that no partition takes. */
+const isWithoutPart = (error: SqlError.SqlError) => sqlState(error) === "23514"
+
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const liveGeneration = sql.literal("(select generation from search_live)")
   const entries = IndexEntries.make(sql)
 
-  const upsert = (writes: ReadonlyArray<IndexWrite>) => {
+  const upsert = (writes: ReadonlyArray<IndexWrite>, generation: string | undefined) => {
+    const into = generation === undefined ? liveGeneration : sql`${Number(generation)}::integer`
     const shown = writes.map(({ document }) => document)
     return silent(sql<{ readonly id: EntityId }>`
       insert into search_documents as known (generation, id, kind, version, revision, deleted, library_id, tag_ids,
         title, body, library, tags)
-      select ${liveGeneration}, id, kind, version, revision, deleted, library_id,
+      select ${into}, id, kind, version, revision, deleted, library_id,
         array(select jsonb_array_elements_text(tag_ids))::uuid[], title, body, library,
         array(select jsonb_array_elements_text(tags))
       from unnest(${uuids(writes.map(({ id }) => id))}, ${texts(writes.map(({ kind }) => kind))},
@@ -88,7 +99,7 @@ const make = Effect.gen(function*() {
       returning id`)
   }
 
-  const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>) {
+  const write = Effect.fnUntraced(function*(writes: ReadonlyArray<IndexWrite>, generation: string | undefined) {
     // Rows are always locked in the same order, so that two workers cannot wait for each other.
     const ordered = writes.toSorted((a, b) => a.id < b.id ? -1 : 1)
     const attributes = {
@@ -96,13 +107,14 @@ const make = Effect.gen(function*() {
       "db.collection.name": "search_documents",
       "db.operation.batch.size": writes.length
     }
-    const { call, result } = yield* timed("search.upsert", attributes, orUnavailable(upsert(ordered)))
+    const upserted = Effect.catchIf(upsert(ordered, generation), isWithoutPart, () => Effect.fail(generationMissing))
+    const { call, result } = yield* timed("search.upsert", attributes, orUnavailable(upserted))
     const written = new Set(Result.isSuccess(result) ? result.success.map(({ id }) => id) : [])
+    const refused = Result.isSuccess(result) ? undefined : "_tag" in result.failure ? storeFailed : result.failure
     const resultOf = ({ id }: IndexWrite): WriteResult =>
-      Result.isFailure(result)
-        ? { _tag: "Failed", failure: storeFailed }
-        : { _tag: written.has(id) ? "Written" : "Superseded" }
-    const refused = Result.isFailure(result) ? storeFailed : undefined
+      refused === undefined
+        ? { _tag: written.has(id) ? "Written" : "Superseded" }
+        : { _tag: "Failed", failure: refused }
     return { results: writes.map(resultOf), calls: [call], refused }
   })
 
@@ -159,8 +171,11 @@ const make = Effect.gen(function*() {
 
   return SearchIndex.of({
     engine: "postgres",
+    name: "postgres/search_documents",
+    generations: SearchGenerations.make(sql),
     prepare: Effect.void,
-    write: (writes) => writes.length === 0 ? Effect.succeed({ results: [], calls: [] }) : write(writes),
+    write: (writes, to) =>
+      writes.length === 0 ? Effect.succeed({ results: [], calls: [] }) : write(writes, to?.generation),
     find: (query, limit, after) => unavailable(find(query, limit, after)),
     refresh: Effect.void,
     stateOf: (id) =>

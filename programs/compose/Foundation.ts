@@ -1,5 +1,5 @@
 /** What every program stands on: settings, log lines, random ids, the database and the stores in it. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as DeliveryStatusPostgres from "../../layers/postgres/DeliveryStatusPostgres.ts"
@@ -13,6 +13,7 @@ import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgre
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
 import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePostgres.ts"
+import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
@@ -35,6 +36,7 @@ const stores = Layer.mergeAll(
   ReconcileStorePostgres.layer,
   OldestTransaction.layer,
   SearchSourcePostgres.layer,
+  SearchBuildsPostgres.layer,
   SearchEngine.layer
 )
 
@@ -58,15 +60,23 @@ export const layer = (name: string) =>
     Layer.provideMerge(Settings.layer(process.env))
   )
 
-/** The index is there before anything is written to it; an engine that is away is retried by the worker's attempts. */
+const prepareEvery = "10 seconds"
+
+/**
+ * The index is there before anything is written to it. An engine that is away, or an index that must be rebuilt first,
+ * is looked at again while writes are refused, so that no worker has to be started anew.
+ */
 export const preparedIndex = Layer.effectDiscard(
-  Effect.flatMap(
-    SearchIndex,
-    (index) =>
-      Effect.catch(
-        index.prepare,
-        (error) =>
-          Effect.logWarning("the search index could not be prepared yet", { engine: error.engine }, error.cause)
-      )
+  SearchIndex.use(({ prepare }) =>
+    Effect.catch(prepare, (error) =>
+      Effect.gen(function*() {
+        yield* Effect.logWarning("the search index could not be prepared yet", { engine: error.engine }, error.cause)
+        yield* prepare.pipe(
+          Effect.delay(prepareEvery),
+          Effect.retry(Schedule.forever),
+          Effect.withTracerEnabled(false),
+          Effect.forkScoped
+        )
+      }))
   )
 )

@@ -1,4 +1,4 @@
-/** The search index, in the engine that the settings name. */
+/** The search index, in whichever engine the settings name. */
 import { Effect, Layer } from "effect"
 import * as SearchIndexPostgres from "../../layers/postgres/SearchIndexPostgres.ts"
 import { Settings } from "../../src/settings/Settings.ts"

@@ -129,9 +129,23 @@ const reconcile = Command.make("reconcile", {
   Command.withShortDescription("Compare the search index with the entities")
 )
 
+const reindex = Command.make("reindex", {
+  rollback: yes("rollback", "Go back to the generation that was live before; it has had every write since"),
+  dropOld: yes("drop-old", "Drop the generation that is kept for going back"),
+  abandon: yes("abandon", "Drop what is being built, and leave what is live as it is"),
+  json
+}, later(() => import("./commands/Reindex.ts"))).pipe(
+  Command.withDescription(
+    "Build the search index anew beside the live one, while writes and searches go on, and put it in its place " +
+      "once it is whole. The old one is kept, with every write, until it is dropped. What stopped half-way goes on " +
+      "where it was when the same command is run again."
+  ),
+  Command.withShortDescription("Rebuild the search index without a pause")
+)
+
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, outbox, reconcile, config])
+  Command.withSubcommands([migrate, importing, outbox, reindex, reconcile, config])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>

@@ -17,6 +17,7 @@ import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
 import * as ReconcileSchedule from "../../src/reconcile/Schedule.ts"
+import type { SearchBuilds } from "../../src/search/SearchBuilds.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
 import type { SearchIndex } from "../../src/search/SearchIndex.ts"
 import type { SearchSource } from "../../src/search/SearchSource.ts"
@@ -42,7 +43,7 @@ const reconciled = Layer.unwrap(
   )
 )
 
-type Told = Layer.Layer<Destination, never, SearchIndex | SearchSource | Chronicle>
+type Told = Layer.Layer<Destination, never, SearchIndex | SearchSource | SearchBuilds | Chronicle>
 
 const destinations: Readonly<Record<"search" | "chronicle", Told>> = {
   search: SearchDestination.layer.pipe(Layer.provide(preparedIndex)),

@@ -5,9 +5,11 @@ import { type Failure, storeFailed } from "../delivery/Failure.ts"
 import type { Outcome } from "../delivery/Settlement.ts"
 import type { EntityId } from "../domain/Entity.ts"
 import type { Delivery } from "../outbox/Leases.ts"
+import { SearchBuilds } from "./SearchBuilds.ts"
 import type { IndexWrite } from "./SearchDocument.ts"
 import { SearchIndex } from "./SearchIndex.ts"
 import { SearchSource } from "./SearchSource.ts"
+import * as Spread from "./Spread.ts"
 
 /** The newest version that the batch knows of each entity. */
 const newest = (deliveries: ReadonlyArray<Delivery>): ReadonlyMap<EntityId, Delivery> => {
@@ -22,8 +24,10 @@ const newest = (deliveries: ReadonlyArray<Delivery>): ReadonlyMap<EntityId, Deli
 export const layer = Layer.effect(
   Destination,
   Effect.gen(function*() {
-    const index = yield* SearchIndex
+    const { name } = yield* SearchIndex
     const source = yield* SearchSource
+    const builds = yield* SearchBuilds
+    const spread = yield* Spread.make
 
     // The row is a hint, the entity is the truth: what is no longer there was removed, whatever the row says.
     const writesFor = Effect.fnUntraced(function*(wanted: ReadonlyMap<EntityId, Delivery>) {
@@ -44,8 +48,9 @@ export const layer = Layer.effect(
       deliver: Effect.fnUntraced(
         function*(deliveries) {
           const wanted = newest(deliveries)
-          const writes = yield* writesFor(wanted)
-          const { calls, refused, results } = yield* index.write(writes)
+          // After the claim, on which the swap of two generations relies.
+          const [writes, build] = yield* Effect.all([writesFor(wanted), builds.find(name)], { concurrency: 2 })
+          const { calls, refused, results } = yield* spread(writes, build)
           const byEntity = new Map(writes.map((write, at) => [write.id, results[at]!]))
           // Of several rows of one entity only the newest was written; it leaves the others nothing to do.
           const outcomeOf = (row: Delivery): Outcome => {

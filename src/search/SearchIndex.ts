@@ -4,9 +4,13 @@ import type { EngineCall } from "../delivery/EngineCall.ts"
 import type { Failure } from "../delivery/Failure.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
 import type { CursorInvalid, Page } from "../domain/Paging.ts"
+import type { Generations } from "./Generations.ts"
 import type { IdRange, IndexEntry, RangeDigest } from "./IdRange.ts"
 import type { IndexWrite } from "./SearchDocument.ts"
 import type { SearchQuery } from "./SearchQuery.ts"
+import { SearchUnavailable } from "./SearchUnavailable.ts"
+
+export { SearchUnavailable }
 
 export const SearchHit = Schema.Struct({
   kind: EntityKind,
@@ -19,16 +23,6 @@ export const SearchHit = Schema.Struct({
   version: Schema.Int
 })
 export type SearchHit = typeof SearchHit.Type
-
-/** The engine did not answer, or not in time. */
-export class SearchUnavailable extends Schema.TaggedError<SearchUnavailable>("wordloom/search/SearchUnavailable")(
-  "SearchUnavailable",
-  { engine: Schema.String, cause: Schema.Defect() }
-) {
-  override get message() {
-    return `the search engine (${this.engine}) did not answer`
-  }
-}
 
 export type WriteResult =
   | { readonly _tag: "Written" }
@@ -44,6 +38,13 @@ export interface Written {
   readonly refused?: Failure | undefined
 }
 
+/** Another generation than the live one. */
+export interface Target {
+  readonly generation: string
+  /** What is written is found by a search of that generation when the write ends. */
+  readonly visible?: boolean
+}
+
 export interface IndexState {
   readonly version: number
   readonly revision: number
@@ -52,10 +53,16 @@ export interface IndexState {
 
 export class SearchIndex extends Context.Service<SearchIndex, {
   readonly engine: "postgres" | "elasticsearch"
+  /** The same in every process that serves this index, whichever generation is live. */
+  readonly name: string
+  readonly generations: Generations
   /** Makes the index if it is not there; refuses one with a foreign mapping. Safe to run twice at once. */
   readonly prepare: Effect.Effect<void, SearchUnavailable>
-  /** Never fails as a whole: each write has its result. No id is in `writes` twice. */
-  readonly write: (writes: ReadonlyArray<IndexWrite>) => Effect.Effect<Written>
+  /**
+   * Never fails as a whole: each write has its result. No id is in `writes` twice. Into the live generation, unless
+   * `to` says otherwise.
+   */
+  readonly write: (writes: ReadonlyArray<IndexWrite>, to?: Target) => Effect.Effect<Written>
   /** Best first; equal scores by id. Tombstones never show. Terms must be `isSearchable`. */
   readonly find: (
     query: SearchQuery,

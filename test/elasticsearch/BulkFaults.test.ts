@@ -187,7 +187,7 @@ describe("a bulk request of many", () => {
         Effect.provide(layerOf({ url: server.url, apiKey: Redacted.make("a2V5") }))
       )
       const [{ headers, method, url }] = server.seen as [ScriptedServer.Seen]
-      assert.strictEqual(`${method} ${url.split("?")[0]}`, "POST /words/_bulk")
+      assert.strictEqual(`${method} ${url.split("?")[0]}`, "POST /words-write/_bulk")
       const query = Object.fromEntries(new URL(url, server.url).searchParams)
       assert.deepInclude(query, { require_alias: "true", timeout: "8s" })
       assert.deepInclude(headers, {

@@ -2,7 +2,7 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import { bounds, chunksOf, halvesOf, linesOf } from "../../layers/elasticsearch/BulkRequest.ts"
-import { foreign, indexBody } from "../../layers/elasticsearch/SearchMapping.ts"
+import { firstIndex, foreign, indexBody, liveAliases, ownAliases } from "../../layers/elasticsearch/SearchMapping.ts"
 import { searchBody } from "../../layers/elasticsearch/SearchRequest.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { parseQuery, type SearchQuery } from "../../src/search/SearchQuery.ts"
@@ -12,10 +12,12 @@ const library_id = EntityId.make("0199e6a0-0000-7000-8000-000000000002")
 const tag_id = EntityId.make("0199e6a0-0000-7000-8000-000000000003")
 
 describe("the index", () => {
-  it("is made so", () => expect(indexBody("words")).toMatchSnapshot())
+  const aliases = { ...liveAliases("words"), ...ownAliases(firstIndex("words")) }
+
+  it("is made so", () => expect(indexBody(aliases)).toMatchSnapshot())
 
   it("is known by its mark", () => {
-    const { mappings } = indexBody("words")
+    const { mappings } = indexBody(aliases)
     assert.isUndefined(foreign("words", { "words-000001": { mappings } }))
     assert.match(foreign("words", { words: { mappings } }) ?? "", /is an index/)
     const marked = (_meta: Readonly<Record<string, unknown>>) => ({ mappings: { _meta } })

@@ -80,7 +80,11 @@ const preparing = () =>
           const { body } = yield* told("GET", name)
           assert.deepStrictEqual(Object.keys(body), [`${name}-000001`])
           const { aliases, mappings } = body[`${name}-000001`]
-          assert.deepStrictEqual(aliases, { [name]: { is_write_index: true } })
+          assert.deepStrictEqual(aliases, {
+            [name]: {},
+            [`${name}-write`]: { is_write_index: true },
+            [`${name}-000001-write`]: {}
+          })
           assert.strictEqual(mappings.dynamic, "strict")
           assert.match(mappings._meta.wordloom_mapping, /^[0-9a-f]{16}$/)
         })
@@ -104,7 +108,7 @@ const preparing = () =>
           yield* told("PUT", `${name}-000001`, { aliases: { [name]: {} } })
           assert.match(yield* objection, /is not an index of this product$/)
           yield* told("PUT", `${name}-000001/_mapping`, { _meta: { wordloom_mapping: "older" } })
-          assert.match(yield* objection, /has the mapping older and not [0-9a-f]{16}$/)
+          assert.match(yield* objection, /has the mapping older and not [0-9a-f]{16}: run "wordloom reindex"$/)
         })
       )
     )
@@ -141,7 +145,7 @@ const refusing = () =>
       "leaves the rows alone where the alias leads to no index to write to",
       prepared((name) =>
         Effect.gen(function*() {
-          const add = { index: `${name}-000001`, alias: name, is_write_index: false }
+          const add = { index: `${name}-000001`, alias: `${name}-write`, is_write_index: false }
           yield* told("POST", "_aliases", { actions: [{ add }] })
           assert.strictEqual(yield* writeOne, "configuration es_index_missing")
         })

@@ -1,5 +1,6 @@
 /** The workers of a simulation: the product's own, each in a process that can be killed, stopped and told to end. */
 import { type Context, Duration, Effect, Exit, Layer, Scope, type Tracer } from "effect"
+import * as SearchBuildsMemory from "../../layers/memory/SearchBuildsMemory.ts"
 import * as ChronicleDestination from "../../src/chronicle/ChronicleDestination.ts"
 import { Dispatcher } from "../../src/delivery/Dispatcher.ts"
 import * as FanOut from "../../src/delivery/FanOut.ts"
@@ -86,7 +87,8 @@ export class Fleet {
     const { attemptsMax, backoff, batchSize, concurrency, drainMs, fanOut, leaseMs, pollMs } = this.world.options
     const pollInterval = Duration.millis(pollMs)
     const leaseFor = Duration.millis(leaseMs)
-    const drain = (projection: "search" | "chronicle", destination: typeof SearchDestination.layer) =>
+    const search = SearchDestination.layer.pipe(Layer.provide(SearchBuildsMemory.layer))
+    const drain = (projection: "search" | "chronicle", destination: typeof search) =>
       Worker.layer({
         projection,
         concurrency,
@@ -100,8 +102,8 @@ export class Fleet {
         Layer.provide(destination)
       )
     return Layer.mergeAll(
-      drain("search", SearchDestination.layer),
-      drain("chronicle", ChronicleDestination.layer as unknown as typeof SearchDestination.layer),
+      drain("search", search),
+      drain("chronicle", ChronicleDestination.layer as unknown as typeof search),
       FanOut.layer({ ...fanOut, pollInterval })
     ).pipe(
       Layer.provide(Layer.succeed(WorkerIdentity, { id: process.name })),

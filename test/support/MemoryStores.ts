@@ -8,11 +8,13 @@ import * as EntityStoreMemory from "../../layers/memory/EntityStoreMemory.ts"
 import * as FanOutsMemory from "../../layers/memory/FanOutsMemory.ts"
 import * as HeartbeatsMemory from "../../layers/memory/HeartbeatsMemory.ts"
 import * as IdempotencyMemory from "../../layers/memory/IdempotencyMemory.ts"
+import * as InFlightMemory from "../../layers/memory/InFlightMemory.ts"
 import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
 import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
 import * as ReconcileStoreMemory from "../../layers/memory/ReconcileStoreMemory.ts"
+import * as SearchBuildsMemory from "../../layers/memory/SearchBuildsMemory.ts"
 import * as SearchSourceMemory from "../../layers/memory/SearchSourceMemory.ts"
 import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
@@ -35,6 +37,8 @@ const stores = Layer.mergeAll(
   EntityStoreMemory.layer,
   FanOutsMemory.layer,
   SearchSourceMemory.layer,
+  SearchBuildsMemory.layer,
+  InFlightMemory.layer,
   TagNamesMemory.layer,
   ChronicleMemory.layer,
   OutboxMemory.layer,

@@ -6,7 +6,7 @@ import type { EntityId } from "../../src/domain/Entity.ts"
 import { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import { type Batch, Leases } from "../../src/outbox/Leases.ts"
 import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
-import { type Projection, subscribed } from "../../src/outbox/Projection.ts"
+import { isOrdered, type Projection, subscribed } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
 import { Backstage } from "./Backstage.ts"
 import { changeOf, commit, requestedAs, tracedAs } from "./Changes.ts"
@@ -104,8 +104,11 @@ const begin = Effect.fnUntraced(function*(entities: ReadonlyArray<EntityId>, apa
 
   const claimAlone = Effect.fnUntraced(function*(projection: Projection, worker: string) {
     const due = model.available(projection, "alone").length > 0
-    assert.strictEqual(yield* leases.hasAlone(projection), due, "there is one to be tried alone, or not")
+    const has = yield* leases.hasAlone(projection)
+    // In an ordered outbox a row may have to wait longer than the model knows, for an earlier one of its entity.
+    assert.isTrue(isOrdered[projection] ? due || !has : due === has, "there is one to be tried alone, or not")
     const batch = yield* leases.claimAlone(projection, { worker, leaseFor })
+    assert.isTrue(has || batch.deliveries.length === 0, "none is given out where there is none")
     model.claimedAlone(batch)
     happened.triedAlone += batch.deliveries.length
     return remembered(batch)

@@ -8,12 +8,14 @@ import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.
 import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
+import * as InFlightPostgres from "../../layers/postgres/InFlightPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
 import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePostgres.ts"
+import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -89,6 +91,8 @@ const stores = Layer.mergeAll(
   EntityStorePostgres.layer,
   FanOutsPostgres.layer,
   SearchSourcePostgres.layer,
+  SearchBuildsPostgres.layer,
+  InFlightPostgres.layer,
   TagNamesPostgres.layer,
   ChroniclePostgres.layer,
   OutboxPostgres.layer,

@@ -6,7 +6,7 @@ const failed = 1
 const unusable = 2
 const settings = 78
 
-/** A command did not do what it was asked for; `usage`, because it was asked wrongly or whom it needs is away. */
+/** A command did not do what it was asked for; `usage`, because it was asked wrongly. */
 export class CommandFailed extends Schema.TaggedError<CommandFailed>("wordloom/compose/CommandFailed")(
   "CommandFailed",
   { reason: Schema.String, usage: Schema.Boolean }
@@ -17,7 +17,7 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>("wordloom/c
 }
 
 export const wrongUsage = (reason: string) => new CommandFailed({ reason, usage: true })
-export const unreachable = (reason: string) => new CommandFailed({ reason, usage: true })
+export const unreachable = wrongUsage
 export const failure = (reason: string) => new CommandFailed({ reason, usage: false })
 
 // By tag, because the classes themselves would load everything that this must not wait for.

@@ -6,7 +6,7 @@ import * as Meter from "./Meter.ts"
 const { clock, number } = Meter
 
 /** `elapsed`: seconds since the line at which this run began. */
-const facts = (from: Standing, now: Standing, size: number, elapsed: number) => {
+const facts = (from: Standing, now: Standing, size: number, elapsed: number): Meter.Facts => {
   const done = size === 0 ? 1 : now.offset / size
   const speed = (now.offset - from.offset) / Math.max(elapsed, 0.001)
   const left = speed === 0 ? "" : `, ${clock((size - now.offset) / speed)} left`
@@ -28,21 +28,20 @@ export interface ImportMeter extends Pick<Meter.Meter, "say" | "end"> {
 export const make = (name: string, size: number): ImportMeter => {
   const meter = Meter.make(name)
   let from: Standing | undefined
-  let began = performance.now()
   return {
     ...meter,
     begin: (standing) =>
-      Effect.sync(() => {
-        from = standing
-        began = performance.now()
-        meter.begin()
-      }),
-    move: (now) =>
-      Effect.suspend(() =>
-        from === undefined
-          ? Effect.void
-          : meter.move(() => facts(from!, now, size, (performance.now() - began) / 1_000))
+      Effect.andThen(
+        Effect.sync(() => {
+          from = standing
+        }),
+        meter.begin
       ),
+    move: (now) =>
+      Effect.suspend(() => {
+        const begun = from
+        return begun === undefined ? Effect.void : meter.move((elapsed) => facts(begun, now, size, elapsed))
+      }),
     checking: (bytes) => meter.remark(() => `checking, ${Math.floor(100 * bytes / Math.max(1, size))} %`)
   }
 }

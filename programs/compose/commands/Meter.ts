@@ -1,4 +1,4 @@
-/** How far a command has come: a bar to a person at a terminal, a line every few seconds to a log. */
+/** Shows how something long is getting on: a bar to a person at a terminal, a line every few seconds to a log. */
 import { Effect } from "effect"
 import * as Output from "./Output.ts"
 
@@ -22,17 +22,18 @@ const bar = (done: number) => {
   return `[${"#".repeat(full)}${"-".repeat(barWidth - full)}]`
 }
 
-const draw = (text: string) => {
-  // A line that wraps could not be wiped.
-  process.stderr.write(`${wipe}${text.slice(0, (process.stderr.columns ?? 80) - 1)}`)
+export interface Facts {
+  /** From 0 to 1. */
+  readonly done: number
+  readonly text: string
 }
 
 export interface Meter {
-  /** From now on, until the next time that something is shown. */
-  readonly begin: () => void
-  /** `facts` are only put together when they are shown: `done`, from 0 to 1, and what stands behind the bar. */
-  readonly move: (facts: () => { readonly done: number; readonly text: string }) => Effect.Effect<void>
-  /** Without a bar, and only to a person. */
+  /** From here on rates are counted. */
+  readonly begin: Effect.Effect<void>
+  /** `facts` of the seconds since the beginning; asked for only when there is something to draw. */
+  readonly move: (facts: (elapsed: number) => Facts) => Effect.Effect<void>
+  /** A passing remark, for a person only. */
   readonly remark: (text: () => string) => void
   /** A line of text that the bar gives way to. */
   readonly say: (line: string) => Effect.Effect<void>
@@ -41,7 +42,12 @@ export interface Meter {
 
 export const make = (name: string): Meter => {
   const live = process.stderr.isTTY === true
-  let shown = performance.now()
+  const draw = (text: string) => {
+    // A line that wraps could not be wiped.
+    process.stderr.write(`${wipe}${text.slice(0, (process.stderr.columns ?? 80) - 1)}`)
+  }
+  let began = performance.now()
+  let shown = began
   const due = () => {
     const now = performance.now()
     if (now - shown < (live ? redrawMs : lineMs)) return false
@@ -49,13 +55,13 @@ export const make = (name: string): Meter => {
     return true
   }
   return {
-    begin: () => {
-      shown = performance.now()
-    },
+    begin: Effect.sync(() => {
+      began = shown = performance.now()
+    }),
     move: (facts) =>
       Effect.suspend(() => {
         if (!due()) return Effect.void
-        const { done, text } = facts()
+        const { done, text } = facts((performance.now() - began) / 1_000)
         return live ? Effect.sync(() => draw(`${name} ${bar(done)} ${text}`)) : Output.tell(`${name}: ${text}`)
       }),
     remark: (text) => {

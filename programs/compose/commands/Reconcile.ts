@@ -36,7 +36,7 @@ const shownMax = 20
 
 const { clock, number } = Meter
 
-const facts = (all: number, totals: Totals, elapsed: number) => {
+const facts = (all: number, totals: Totals, elapsed: number): Meter.Facts => {
   const done = all === 0 ? 1 : Math.min(1, totals.entities / all)
   const speed = totals.entities / Math.max(elapsed, 0.001)
   const left = speed === 0 ? "" : `, ${clock(Math.max(0, all - totals.entities) / speed)} left`
@@ -55,11 +55,12 @@ const compared = Effect.fnUntraced(function*(repair: boolean) {
   const meter = Meter.make("reconcile")
   const began = performance.now()
   const shown: Array<Drift> = []
+  yield* meter.begin
   const outcome = yield* reconcile({
     repair,
     onPart: (drifts, totals) => {
       for (const drift of drifts) if (isShown(shown)(drift)) shown.push(drift)
-      return meter.move(() => facts(all, totals, (performance.now() - began) / 1_000))
+      return meter.move((elapsed) => facts(all, totals, elapsed))
     }
   }).pipe(Effect.ensuring(meter.end))
   const { engine } = yield* SearchIndex

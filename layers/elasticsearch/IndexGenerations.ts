@@ -1,0 +1,78 @@
+/** Generations of the search index as numbered indexes, of which two aliases lead to the live one. */
+import { Effect, Schema } from "effect"
+import { ElasticsearchClient, readAs, type Request } from "./ElasticsearchClient.ts"
+import { adding, changeAliases, create, ForeignIndex } from "./IndexPreparation.ts"
+import { knownIndexes } from "./KnownIndexes.ts"
+import { indexOf, liveAliases, numberOf, objectionTo, ownAliases, writeAlias } from "./SearchMapping.ts"
+
+const timeout = "30 seconds"
+
+const ask = (method: Request["method"], path: string, body?: object) =>
+  Effect.flatMap(
+    ElasticsearchClient,
+    ({ request }) => request({ method, path, timeout, ...(body === undefined ? {} : { body }) })
+  )
+
+/** What is behind the alias, whatever it is called, and all that is numbered after it. */
+const all = Effect.gen(function*() {
+  const { index: alias } = yield* ElasticsearchClient
+  const found = yield* knownIndexes(`${alias},${alias}-*`, true)
+  if (Object.hasOwn(found, alias)) {
+    return yield* new ForeignIndex({ objection: `${alias} is an index; the name must be free for an alias` })
+  }
+  return Object.entries(found)
+    .map(([name, known]) => ({
+      name,
+      known,
+      number: numberOf(alias, name),
+      live: Object.hasOwn(known.aliases ?? {}, alias)
+    }))
+    .filter(({ live, number }) => live || number !== undefined)
+    .toSorted((a, b) => (a.number ?? 0) - (b.number ?? 0))
+})
+
+export const list = Effect.map(
+  all,
+  (indexes) =>
+    indexes.map(({ known, live, name }) => ({ name, live, writable: objectionTo(name, known) === undefined }))
+)
+
+export const next = Effect.gen(function*() {
+  const { index: alias } = yield* ElasticsearchClient
+  const numbers = (yield* all).map(({ number }) => number ?? 0)
+  return indexOf(alias, 1 + Math.max(0, ...numbers))
+})
+
+export const createEmpty = (name: string) => create(name, ownAliases(name))
+
+const readShards = readAs(Schema.Struct({ _shards: Schema.Struct({ failed: Schema.Literal(0) }) }))
+
+const refresh = (name: string) => Effect.flatMap(ask("POST", `/${name}/_refresh`), readShards)
+
+export const makeLive = Effect.fnUntraced(function*(name: string) {
+  const { index: alias } = yield* ElasticsearchClient
+  yield* refresh(name)
+  const leaving = (yield* all).filter((each) => each.name !== name).flatMap(({ known, name: index }) =>
+    [alias, writeAlias(alias)].filter((each) => Object.hasOwn(known.aliases ?? {}, each)).map((each) => ({
+      remove: { index, alias: each }
+    }))
+  )
+  yield* changeAliases([...leaving, ...adding(name, liveAliases(alias))])
+})
+
+export const drop = (name: string) =>
+  ask("DELETE", `/${name}`).pipe(
+    Effect.asVoid,
+    Effect.catchIf(({ type }) => type === "index_not_found_exception", () => Effect.void)
+  )
+
+const readCount = readAs(Schema.Struct({
+  count: Schema.Int,
+  _shards: Schema.Struct({ failed: Schema.Literal(0) })
+}))
+
+export const count = Effect.fnUntraced(function*(name: string) {
+  yield* refresh(name)
+  const answer = yield* ask("POST", `/${name}/_count`, { query: { term: { deleted: false } } })
+  return (yield* readCount(answer)).count
+})
