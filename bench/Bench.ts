@@ -19,6 +19,7 @@ import { growth } from "./stages/Growth.ts"
 import { held } from "./stages/Held.ts"
 import { latency } from "./stages/Latency.ts"
 import { project } from "./stages/Project.ts"
+import { rebuild } from "./stages/Rebuild.ts"
 import { tracing } from "./stages/Tracing.ts"
 import { visible } from "./stages/Visible.ts"
 
@@ -31,7 +32,8 @@ const stages: Readonly<Record<StageName, Stage>> = {
   tracing,
   project,
   visible,
-  find
+  find,
+  rebuild
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

@@ -10,7 +10,8 @@ export const stageNames = [
   "tracing",
   "project",
   "visible",
-  "find"
+  "find",
+  "rebuild"
 ] as const
 export type StageName = (typeof stageNames)[number]
 

@@ -18,6 +18,8 @@ export interface Library {
   readonly fill: (rows: number) => Promise<void>
   /** Runs one of the programs in `wordloom/` and answers its report. */
   readonly run: (engine: Engine, args: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => Promise<any>
+  /** Runs one of the product's commands with `--json` and answers what it printed. */
+  readonly command: (engine: Engine, name: string) => Promise<any>
 }
 
 const database = "bench_search"
@@ -28,18 +30,23 @@ const root = fileURLToPath(new URL("../", import.meta.url))
 
 /** One of the product's own commands. */
 const command = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
-  new Promise<void>((resolve, reject) => {
+  new Promise<string>((resolve, reject) => {
     const { HOME = "/", PATH = "" } = process.env
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: { PATH, HOME, ...env },
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "pipe"],
       timeout: importMs
     })
     let said = ""
+    let printed = ""
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (printed += chunk))
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => (said = `${said}${chunk}`.slice(-2_000)))
     child.once("error", reject)
-    child.once("close", (code) => code === 0 ? resolve() : reject(new Error(`${args.join(" ")}: ${code}\n${said}`)))
+    child.once(
+      "close",
+      (code) => code === 0 ? resolve(printed) : reject(new Error(`${args.join(" ")}: ${code}\n${said}`))
+    )
   })
 
 const settled = `truncate outbox_search, outbox_chronicle, outbox_done, outbox_dead, outbox_past_attempts`
@@ -67,7 +74,7 @@ const made = async (server: Server, progress: Progress) => {
 export const withLibrary = async <A>(server: Server, progress: Progress, use: (library: Library) => Promise<A>) => {
   const url = await made(server, progress)
   const elasticsearch = await start("elasticsearch")
-  let index = 0
+  const generations = { elasticsearch: 0, postgres: 0 }
   const env = (engine: Engine) => ({
     DATABASE_URL: url,
     BENCH_POSTMASTER: String(server.pid),
@@ -76,7 +83,9 @@ export const withLibrary = async <A>(server: Server, progress: Progress, use: (l
     WORDLOOM_LOG_LEVEL: "warn",
     WORDLOOM_TRACING: "off",
     WORDLOOM_SEARCH: engine,
-    ...(engine === "elasticsearch" ? { ELASTIC_URL: elasticsearch.url, ELASTIC_INDEX: `bench-${index}` } : {})
+    ...(engine === "elasticsearch"
+      ? { ELASTIC_URL: elasticsearch.url, ELASTIC_INDEX: `bench-${generations.elasticsearch}` }
+      : {})
   })
   const runIt: Library["run"] = (engine, args, more = {}) =>
     run({ file: "wordloom/program.js", args, env: { ...env(engine), ...more }, timeoutMs: runMs })
@@ -87,7 +96,7 @@ export const withLibrary = async <A>(server: Server, progress: Progress, use: (l
         async (session) => Number((await session.query("select count(*) from blocks")).rows[0].count)
       ),
       empty: async (engine) => {
-        index += 1
+        generations[engine] += 1
         await within(url, async (session) => {
           await session.query(`${settled}${engine === "postgres" ? ", search_documents" : ""}`)
           await session.query("vacuum analyze blocks")
@@ -101,7 +110,8 @@ export const withLibrary = async <A>(server: Server, progress: Progress, use: (l
           await session.query("vacuum analyze outbox_search")
           await session.query("checkpoint")
         }),
-      run: runIt
+      run: runIt,
+      command: async (engine, name) => JSON.parse(await command(["programs/wordloom.js", name, "--json"], env(engine)))
     })
   } finally {
     await elasticsearch.stop()
