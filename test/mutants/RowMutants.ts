@@ -60,8 +60,8 @@ export const rows: ReadonlyArray<Mutant> = [
         after: "yield* transaction.run(store.remove(kind, id))"
       }, {
         file: "src/catalog/Catalog.ts",
-        before: "fields: removed(settable(kind, before))\n            }])\n          }).pipe(transaction.run)",
-        after: "fields: removed(settable(kind, before))\n            }])\n          })"
+        before: "            return version\n          }).pipe(transaction.run)",
+        after: "            return version\n          })"
       }],
       caughtBy: [{ file: catalog, test: untold }]
     }]
