@@ -52,7 +52,7 @@ const documents = [
     from search_documents_before as before`,
   "drop table search_documents_before",
   "alter table search_documents add primary key (generation, id)",
-  // Every search reads what is not sorted in yet: with four megabytes of that, the default, it took 3 ms, or 33 ms where
+  // Every search reads what is not sorted in yet: with four megabytes of that, the default, it took 3 ms, or 33 ms when
   // the planner then preferred to read the table; with one it takes 1 ms, and writing is as fast.
   `create index search_documents_words on search_documents using gin (words) with (gin_pending_list_limit = 1024)
     where not deleted`,
