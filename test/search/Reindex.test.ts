@@ -9,6 +9,7 @@ import type { Failure } from "../../src/delivery/Failure.ts"
 import * as Reindex from "../../src/search/Reindex.ts"
 import { SearchBuilds } from "../../src/search/SearchBuilds.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
+import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 import { SearchIndex, type Target, type Written } from "../../src/search/SearchIndex.ts"
 import { claim, done, idsOf, settle } from "../support/Changes.ts"
 import * as MemoryStores from "../support/MemoryStores.ts"
@@ -21,6 +22,8 @@ class Far {
   /** How many calls are left until it dies. */
   left = Infinity
   fails: (to: Target) => Failure | undefined = () => undefined
+  /** What a generation says it took, and did not. */
+  loses: (to: Target, write: IndexWrite) => boolean = () => false
 
   step<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => this.left-- > 0 ? effect : Effect.die("killed"))
@@ -35,7 +38,10 @@ class Far {
         write: (writes, to) => {
           const failure = to && this.fails(to)
           const refused: Written = { results: writes.map(() => ({ _tag: "Failed", failure: failure! })), calls: [] }
-          return failure === undefined ? real.write(writes, to) : Effect.succeed(refused)
+          if (failure !== undefined) return Effect.succeed(refused)
+          const kept = to === undefined ? writes : writes.filter((write) => !this.loses(to, write))
+          const lied: Written = { results: writes.map(() => ({ _tag: "Written" })), calls: [] }
+          return kept.length === writes.length ? real.write(writes, to) : Effect.as(real.write(kept, to), lied)
         },
         generations: {
           ...real.generations,
@@ -99,6 +105,29 @@ const generationNames = SearchIndex.use(({ generations }) =>
 )
 
 describe("a rebuild", () => {
+  it.effect(
+    "whose generation says something else than the entities swaps nothing, and begins anew when it is run again",
+    running((far) =>
+      Effect.gen(function*() {
+        const [kept, lost] = [yield* newTag("kept"), yield* newTag("lost")]
+        yield* deliver
+        const { generations } = yield* SearchIndex
+        const live = Effect.map(generations.list, (all) => all.find((each) => each.live)?.name)
+        const before = yield* live
+        far.loses = (to, write) => to.generation !== before && write.id === lost.id
+        const refused = yield* Effect.flip(yield* ended(Reindex.reindex(watch)))
+        assert.strictEqual(refused._tag, "GenerationDiffers")
+        assert.include(refused.message, "1 missing, 0 stale, 0 orphaned")
+        assert.strictEqual(yield* live, before)
+        assert.strictEqual((yield* stateOfBuild)?.written, 0)
+        far.loses = () => false
+        const build = yield* yield* ended(Reindex.reindex(watch))
+        assert.strictEqual(yield* live, build.generation)
+        for (const { name } of [kept, lost]) yield* finds(name, 1)
+      })
+    )
+  )
+
   it.effect(
     "that dies at any of its steps goes on, loses no write, and leaves nothing behind",
     running((far) =>
