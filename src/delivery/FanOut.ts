@@ -37,6 +37,8 @@ export type Turn = "Made" | "Full" | "Idle"
 
 /** Hints come with every commit, and hardly any of them is a new name's. */
 const hintsEvery = Duration.millis(100)
+/** New names are rare, and hinted at: a look without a hint only makes up for a lost one. */
+const unhintedPoll = 5
 
 const projection = "search"
 
@@ -102,8 +104,12 @@ const loop = Effect.fnUntraced(function*(options: Options) {
     const done = yield* runOnce(options)
     if (done === "Made") return yield* Ref.set(idleFor, first)
     // What makes room is not hinted at.
+    if (done === "Full") {
+      yield* Ref.update(idleFor, (wait) => Duration.min(wait, options.pollInterval))
+      return yield* idleWait(idleFor, options.pollInterval, Effect.never)
+    }
     const woken = Effect.andThen(Effect.sleep(hintsEvery), wakeUps.beyond(known))
-    yield* idleWait(idleFor, options.pollInterval, done === "Full" ? Effect.never : woken)
+    yield* idleWait(idleFor, Duration.times(options.pollInterval, unhintedPoll), woken)
   })
   return yield* turn.pipe(
     Effect.catchCause((cause) =>
