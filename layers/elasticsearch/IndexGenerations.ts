@@ -1,17 +1,11 @@
 /** Generations of the search index as numbered indexes, of which two aliases lead to the live one. */
-import { Effect, Schema } from "effect"
-import { ElasticsearchClient, readAs, type Request } from "./ElasticsearchClient.ts"
+import { type Duration, Effect, Schema } from "effect"
+import { ask, ElasticsearchClient, readAs } from "./ElasticsearchClient.ts"
 import { adding, changeAliases, create, ForeignIndex } from "./IndexPreparation.ts"
 import { knownIndexes } from "./KnownIndexes.ts"
 import { indexOf, liveAliases, numberOf, objectionTo, ownAliases, writeAlias } from "./SearchMapping.ts"
 
 const timeout = "30 seconds"
-
-const ask = (method: Request["method"], path: string, body?: object) =>
-  Effect.flatMap(
-    ElasticsearchClient,
-    ({ request }) => request({ method, path, timeout, ...(body === undefined ? {} : { body }) })
-  )
 
 /** What is behind the alias, whatever it is called, and all that is numbered after it. */
 const all = Effect.gen(function*() {
@@ -47,11 +41,15 @@ export const createEmpty = (name: string) => create(name, ownAliases(name))
 
 const readShards = readAs(Schema.Struct({ _shards: Schema.Struct({ failed: Schema.Literal(0) }) }))
 
-const refresh = (name: string) => Effect.flatMap(ask("POST", `/${name}/_refresh`), readShards)
+/** `name`: an index, where it is not the one that is searched. */
+export const refresh = (patience: Duration.Input, name?: string) =>
+  Effect.asVoid(Effect.flatMap(ask("refresh", { timeout: patience }, name), readShards))
+
+export const refreshed = (name: string) => refresh(timeout, name)
 
 export const makeLive = Effect.fnUntraced(function*(name: string) {
   const { index: alias } = yield* ElasticsearchClient
-  yield* refresh(name)
+  yield* refreshed(name)
   const leaving = (yield* all).filter((each) => each.name !== name).flatMap(({ known, name: index }) =>
     [alias, writeAlias(alias)].filter((each) => Object.hasOwn(known.aliases ?? {}, each)).map((each) => ({
       remove: { index, alias: each }
@@ -61,18 +59,7 @@ export const makeLive = Effect.fnUntraced(function*(name: string) {
 })
 
 export const drop = (name: string) =>
-  ask("DELETE", `/${name}`).pipe(
+  ElasticsearchClient.use(({ request }) => request({ method: "DELETE", path: `/${name}`, timeout })).pipe(
     Effect.asVoid,
     Effect.catchIf(({ type }) => type === "index_not_found_exception", () => Effect.void)
   )
-
-const readCount = readAs(Schema.Struct({
-  count: Schema.Int,
-  _shards: Schema.Struct({ failed: Schema.Literal(0) })
-}))
-
-export const count = Effect.fnUntraced(function*(name: string) {
-  yield* refresh(name)
-  const answer = yield* ask("POST", `/${name}/_count`, { query: { term: { deleted: false } } })
-  return (yield* readCount(answer)).count
-})

@@ -33,14 +33,6 @@ const find = Effect.fnUntraced(function*(query: SearchQuery, limit: number, curs
   return toPage(hits, limit, (last) => encodeCursor(query, last))
 })
 
-const readShards = readAs(Schema.Struct({ _shards: Schema.Struct({ failed: Schema.Literal(0) }) }))
-
-const refresh = ask("refresh", { timeout: refreshTimeout }).pipe(
-  Effect.flatMap(readShards),
-  Effect.asVoid,
-  orUnavailable
-)
-
 const readState = readAs(Schema.Struct({
   docs: Schema.Tuple([Schema.Struct({
     found: Schema.Boolean,
@@ -75,12 +67,12 @@ export const layer = Layer.effect(
         create: (name) => answered(IndexGenerations.createEmpty(name)),
         makeLive: (name) => answered(IndexGenerations.makeLive(name)),
         drop: (name) => answered(IndexGenerations.drop(name)),
-        count: (name) => answered(IndexGenerations.count(name))
+        refresh: (name) => answered(IndexGenerations.refreshed(name))
       },
       prepare: prepare.pipe(orUnavailable, withClient),
       write: (writes, to) => withClient(write(guard, writes, to)),
       find: (query, limit, cursor) => withClient(find(query, limit, cursor)),
-      refresh: withClient(refresh),
+      refresh: answered(IndexGenerations.refresh(refreshTimeout)),
       stateOf: (id) => withClient(stateOf(id)),
       digests: (ranges, generation) => withClient(orUnavailable(IndexEntries.digests(ranges, generation))),
       entries: (range, limit, generation) => withClient(orUnavailable(IndexEntries.list(range, limit, generation))),

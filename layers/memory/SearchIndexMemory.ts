@@ -76,7 +76,7 @@ export const layer = Layer.sync(SearchIndex, () => {
         live = name
       }),
     drop: (name) => Effect.sync(() => void known.delete(name)),
-    count: (name) => Effect.sync(() => [...documents(name).values()].filter(({ document }) => document !== null).length)
+    refresh: () => Effect.void
   }
 
   const purge = (before: number, limit: number): number => {

@@ -64,11 +64,6 @@ export const make = (sql: SqlClient.SqlClient): Generations => {
     create: (name) => away(create(name)),
     makeLive: (name) => away(Effect.asVoid(sql`update search_live set generation = ${Number(name)}::integer`)),
     drop: (name) => away(drop(name)),
-    count: (name) =>
-      away(Effect.map(
-        sql<{ readonly count: bigint }>`
-          select count(*) as count from search_documents where generation = ${Number(name)}::integer and not deleted`,
-        ([row]) => Number(row!.count)
-      ))
+    refresh: () => Effect.void
   }
 }

@@ -25,6 +25,6 @@ export interface Generations {
   readonly makeLive: (name: string) => Effect.Effect<void, SearchUnavailable>
   /** Must not be the live one. What is gone already is as good as dropped. */
   readonly drop: (name: string) => Effect.Effect<void, SearchUnavailable>
-  /** Its documents without tombstones, with all that was written before this was asked. */
-  readonly count: (name: string) => Effect.Effect<number, SearchUnavailable>
+  /** All that was written to it before is seen by whoever looks into it, when this returns. */
+  readonly refresh: (name: string) => Effect.Effect<void, SearchUnavailable>
 }

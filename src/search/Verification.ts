@@ -27,7 +27,7 @@ export const verify = Effect.fnUntraced(function*(build: Build) {
   for (let look = 1;; look++) {
     yield* repay(build, generation)
     // Sums are taken of what searches would see.
-    yield* generations.count(generation)
+    yield* generations.refresh(generation)
     const totals = yield* compare({ generation, onPart: () => Effect.void })
     if (driftCount(totals) === 0) return
     const { missing, orphaned, stale } = totals
