@@ -3,6 +3,7 @@ import { Option, Schema } from "effect"
 import { EntityId, EntityKind } from "../../src/domain/Entity.ts"
 import { excerpt } from "../../src/domain/Text.ts"
 import type { SearchHit } from "../../src/search/SearchIndex.ts"
+import { escaped } from "../../src/search/Snippet.ts"
 
 const Fragments = Schema.optionalKey(Schema.Array(Schema.String))
 
@@ -23,8 +24,6 @@ const decodeAnswer = Schema.decodeUnknownOption(Answer)
 const snippetMax = 400
 
 const plainLength = (html: string): number => html.replace(/<\/?mark>/g, "").replace(/&[^;]{1,8};/g, ".").length
-
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 const snippetOf = ({ _source, highlight }: typeof Found.Type): string => {
   const marked = [highlight?.body?.[0], highlight?.title?.[0]]

@@ -1,48 +1,12 @@
 /** Generations in a real Elasticsearch, and what becomes of writes to an index that is not of this version. */
-import { afterAll, assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import * as ElasticsearchClient from "../../layers/elasticsearch/ElasticsearchClient.ts"
-import * as SearchIndexElasticsearch from "../../layers/elasticsearch/SearchIndexElasticsearch.ts"
-import { SearchIndex, type WriteResult } from "../../src/search/SearchIndex.ts"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { suite } from "../conformance/GenerationsSuite.ts"
 import { found, newWord, put, search, write } from "../search/SearchFixtures.ts"
-import { startElasticsearch } from "./support/RealElasticsearch.ts"
+import { ownIndexes, tell } from "./support/OwnIndexes.ts"
 
-const real = await startElasticsearch()
-const url = "url" in real ? real.url : "http://127.0.0.1:1"
-const names: Array<string> = []
-
-const call = async (method: string, path: string, body?: object) => {
-  const json = body === undefined ? {} : { body: JSON.stringify(body) }
-  const response = await fetch(`${url}/${path}`, { method, headers: { "content-type": "application/json" }, ...json })
-  return await response.json() as any
-}
-const told = (method: string, path: string, body?: object) => Effect.promise(() => call(method, path, body))
-
-afterAll(async () => {
-  if ("missing" in real) return
-  for (const name of names) {
-    for (const index of Object.keys(await call("GET", `${name}-*`))) await call("DELETE", index)
-  }
-  await real.stop()
-})
-
-const newName = () => {
-  const name = `wordloom-test-${crypto.randomUUID()}`
-  names.push(name)
-  return name
-}
-
-const layerOf = (index: string) =>
-  SearchIndexElasticsearch.layer.pipe(Layer.provide(ElasticsearchClient.layer({ url, index })))
-
-const withIndex = <A, E>(use: (name: string) => Effect.Effect<A, E, SearchIndex>) => () => {
-  const name = newName()
-  return Effect.provide(use(name), layerOf(name))
-}
-
-const tell = (result: WriteResult | undefined) =>
-  result?._tag === "Failed" ? `${result.failure.class} ${result.failure.errorType}` : result?._tag
+const { layerOf, newName, real, told, withIndex } = await ownIndexes()
 
 const writeOne = (title = newWord()) =>
   SearchIndex.use((index) => Effect.map(index.write([write({ title })]), ({ results }) => tell(results[0])))
@@ -142,7 +106,7 @@ const aliasing = () =>
           yield* prepare
           yield* generations.create(`${name}-000002`)
           yield* generations.makeLive(`${name}-000002`)
-          const indexes = yield* told("GET", `${name}-*/_alias`)
+          const { body: indexes } = yield* told("GET", `${name}-*/_alias`)
           assert.deepStrictEqual(indexes, {
             [`${name}-000001`]: { aliases: { [`${name}-000001-write`]: {} } },
             [`${name}-000002`]: {

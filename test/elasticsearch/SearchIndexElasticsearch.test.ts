@@ -1,41 +1,14 @@
 /** Search in a real Elasticsearch: the promises of the port, and what only this engine can do wrong. */
-import { afterAll, assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer, Schedule } from "effect"
 import { digestOf } from "../../layers/elasticsearch/DocumentDigest.ts"
-import * as ElasticsearchClient from "../../layers/elasticsearch/ElasticsearchClient.ts"
-import * as SearchIndexElasticsearch from "../../layers/elasticsearch/SearchIndexElasticsearch.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
-import { SearchIndex, SearchUnavailable, type WriteResult } from "../../src/search/SearchIndex.ts"
+import { SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
 import { suite } from "../conformance/SearchIndexSuite.ts"
 import { newId, removal, write } from "../search/SearchFixtures.ts"
-import { startElasticsearch } from "./support/RealElasticsearch.ts"
+import { ownIndexes, tell } from "./support/OwnIndexes.ts"
 
-const real = await startElasticsearch()
-const url = "url" in real ? real.url : "http://127.0.0.1:1"
-const indexes: Array<string> = []
-
-const call = async (method: string, path: string, body?: object) => {
-  const json = body === undefined ? {} : { body: JSON.stringify(body) }
-  const response = await fetch(`${url}/${path}`, { method, headers: { "content-type": "application/json" }, ...json })
-  return { status: response.status, body: await response.json() as any }
-}
-const told = (method: string, path: string, body?: object) => Effect.promise(() => call(method, path, body))
-
-afterAll(async () => {
-  if ("missing" in real) return
-  for (const index of indexes) await call("DELETE", index)
-  await real.stop()
-})
-
-/** A name that no other test has; the indexes that may come to be under it are removed in the end. */
-const newName = () => {
-  const name = `wordloom-test-${crypto.randomUUID()}`
-  indexes.push(name, `${name}-000001`)
-  return name
-}
-
-const layerOf = (index: string) =>
-  SearchIndexElasticsearch.layer.pipe(Layer.provideMerge(ElasticsearchClient.layer({ url, index })))
+const { layerOf, newName, real, told, withIndex } = await ownIndexes()
 
 /** With an interval the scores could shift between two pages, when Elasticsearch drops old versions in between. */
 const layerWithoutRefresh = (index: string) =>
@@ -47,18 +20,10 @@ const layerWithoutRefresh = (index: string) =>
     }))
   ).pipe(Layer.provide(layerOf(index)))
 
-const tell = (result: WriteResult) =>
-  result._tag === "Failed" ? `${result.failure.class} ${result.failure.errorType}` : result._tag
-
 /** Writes one document, and says what became of it. */
 const writeOne = SearchIndex.use((index) =>
   Effect.map(index.write([write()]), ({ results }) => results.map(tell).join())
 )
-
-const withIndex = <A, E>(use: (name: string) => Effect.Effect<A, E, SearchIndex>) => () => {
-  const name = newName()
-  return Effect.provide(use(name), layerOf(name))
-}
 
 const prepared = <A, E>(use: (name: string) => Effect.Effect<A, E, SearchIndex>) =>
   withIndex((name) => SearchIndex.use(({ prepare }) => Effect.andThen(prepare, use(name))))
