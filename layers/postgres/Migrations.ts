@@ -1,6 +1,6 @@
 /** The schema, step by step. A step that has landed is never edited; a new one follows it. */
 import { Effect } from "effect"
-import { Migrator, SqlClient } from "effect/sql"
+import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { entities } from "./migrations/0001_entities.ts"
 import { outbox } from "./migrations/0002_outbox.ts"
 import { readModels } from "./migrations/0003_read_models.ts"
@@ -10,6 +10,7 @@ import { revisions } from "./migrations/0006_revisions.ts"
 import { fanOuts } from "./migrations/0007_fan_outs.ts"
 import { searchBuilds } from "./migrations/0008_search_builds.ts"
 import { reconcile } from "./migrations/0009_reconcile.ts"
+import { sqlState } from "./PostgresErrors.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
   ["entities", entities],
@@ -48,6 +49,12 @@ export const missing = Effect.gen(function*() {
 })
 
 /**
+ * A session that saw no table yet may go on believing so after another has made it: Effect's migrator then tries to
+ * make it again, and asks once more within the transaction that this has failed. Nothing was done, so it begins anew.
+ */
+const isAborted = (error: unknown) => SqlError.isSqlError(error) && sqlState(error) === "25P02"
+
+/**
  * Brings the schema up and answers the steps that it took. Idempotent, and safe when several programs start at once: a
  * lock lets one in, the others find nothing left to do. A database that is up to date is only read.
  */
@@ -65,4 +72,7 @@ export const migrate = Effect.gen(function*() {
     })
   )
   return applied.map(([id, name]) => `${String(id).padStart(4, "0")}_${name}`)
-}).pipe(Effect.withTracerEnabled(false))
+}).pipe(
+  Effect.retry({ times: 3, while: isAborted }),
+  Effect.withTracerEnabled(false)
+)

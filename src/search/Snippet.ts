@@ -7,7 +7,8 @@ import type { SearchTerms } from "./SearchQuery.ts"
 const word = /([\p{sc=Han}\p{sc=Hiragana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}])[\p{L}\p{M}\p{N}])+)/gu
 export const wordsOf = (text: string): ReadonlyArray<string> => text.toLowerCase().match(word) ?? []
 
-export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+export const escaped = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 const snippetMax = 160
 /** How many words and gaps lead up to the first word that was found. */

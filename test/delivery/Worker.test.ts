@@ -225,7 +225,7 @@ describe("a worker that is told to stop", () => {
 
   it.effect("gives back in time what it cannot finish, without counting the attempt", () =>
     Effect.gen(function*() {
-      yield* request(changeOf(), changeOf(), changeOf())
+      yield* request(...[1, 2, 3].map((lane) => changeOf({ id: idInLane(lane) })))
       const { stop } = yield* start({ destination: taking("1 minute"), options: { batchSize: 2 } })
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* statuses, ["processing", "processing", "processing"])
