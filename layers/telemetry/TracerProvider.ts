@@ -17,9 +17,11 @@ import type { SettingValues } from "../../src/settings/Settings.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { SpanBudget } from "../../src/telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { debugSampler } from "./DebugSampler.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
 import * as SpanQueue from "./SpanQueue.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
+import { TraceStateText } from "./TraceStateText.ts"
 
 /** How long a stopping process waits for its last spans. */
 const flushMax = "3 seconds"
@@ -39,7 +41,7 @@ const carrier: TraceCarrier = {
         traceId: ids.traceId,
         spanId: ids.spanId,
         traceFlags: ids.flags,
-        ...(traceState === null ? {} : { traceState })
+        ...(traceState === null ? {} : { traceState: new TraceStateText(traceState) })
       })
   }
 }
@@ -99,7 +101,7 @@ const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue
     Effect.sync(() =>
       new BasicTracerProvider({
         resource: resourceOf(settings, serviceName),
-        sampler: samplerOf(settings),
+        sampler: debugSampler(samplerOf(settings)),
         spanProcessors: queue === undefined ? [] : [queue]
       })
     ),
