@@ -59,4 +59,12 @@ export const searchDrift = Metric.gauge("search_drift", {
 export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)")
 
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
+export const invalidContexts = counter(
+  "tracing_invalid_context_total",
+  "Trace contexts that came in and broke the rules, by carrier (http, grpc, nats, tcp, ws, outbox)"
+)
+export const debugRequests = counter(
+  "tracing_debug_requests_total",
+  "Requests that asked for a debug trace, by result (honoured, invalid, expired, over_budget)"
+)
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
