@@ -29,7 +29,7 @@ const attributesOf = (values: Iterable<readonly [string, unknown]>): Otel.Attrib
   return attributes
 }
 
-/** Says that the trace id was made at random. OpenTelemetry's tracer loses it; whoever goes on with a trace must not. */
+/** Says that the trace id is random. OpenTelemetry's tracer loses it; whoever goes on with a trace must not. */
 const randomFlag = 0x02
 
 export const spanContextOf = (span: Tracer.AnySpan): Otel.SpanContext => {

@@ -46,7 +46,7 @@ const memberValue = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3
 
 const isBlank = (char: string | undefined) => char === " " || char === "\t"
 
-/** Only what HTTP calls optional whitespace; and step by step, for a pattern would look at a long gap again and again. */
+/** Only what HTTP calls optional whitespace. Step by step: a pattern would look at a long gap again and again. */
 const trimmed = (text: string): string => {
   let [from, to] = [0, text.length]
   while (from < to && isBlank(text[from])) from++

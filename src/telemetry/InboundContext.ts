@@ -1,4 +1,4 @@
-/** The trace context that came with a request, a message or a row: read by the rules, and counted where it breaks them. */
+/** The trace context that came with a request, a message or a row: read by the rules, counted where it breaks them. */
 import { Effect, Metric } from "effect"
 import { formatTraceparent, parseTraceparent, parseTracestate, type TraceContext } from "../domain/TraceContext.ts"
 import { invalidContexts } from "./Metrics.ts"

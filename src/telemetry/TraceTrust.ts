@@ -3,8 +3,8 @@ import { parseTraceparent, type TraceContext, withMember, withoutMembers } from 
 import { ownMember } from "./DebugTrace.ts"
 
 /**
- * `accept`: the caller's ids, our decision. `trust`: the caller's decision too. `restart`: a trace of our own that links
- * to the caller's.
+ * `accept`: the caller's ids, our decision. `trust`: the caller's decision too. `restart`: a trace of our own that
+ * links to the caller's.
  */
 export type Trust = "accept" | "trust" | "restart"
 
@@ -22,8 +22,8 @@ const randomnessDigits = 14
 const thresholdDigits = 6
 
 /**
- * Keeps a share of the traces, the same ones wherever the key is the same. Who chooses a trace id would otherwise choose
- * whether it is kept.
+ * Keeps a share of the traces, the same ones wherever the key is the same. Who chooses a trace id would otherwise
+ * choose whether it is kept.
  */
 export const decideBy = (ratio: number, hash: KeyedHash) => (traceId: string): Decision => {
   if (ratio >= 1 || ratio <= 0) return { sampled: ratio >= 1, randomness: undefined }

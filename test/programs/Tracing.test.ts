@@ -145,7 +145,7 @@ describe("tracing", () => {
     await collector.stop()
   })
 
-  it("follows a trusted caller's decision under a ratio of nothing, and its own for who has decided nothing", async () => {
+  it("follows a trusted caller's decision under a ratio of nothing, and its own where there is none", async () => {
     const env = {
       WORDLOOM_TRACING: "local",
       WORDLOOM_TRACE_TRUST: "trust",

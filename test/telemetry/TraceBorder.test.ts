@@ -27,7 +27,7 @@ const arrive = (caller: Partial<Caller>, options: Partial<Options> = {}) =>
 
 /** Sums of a process: what was added meanwhile is what counts. */
 const counted = (metric: typeof invalidContexts, labels: Readonly<Record<string, string>>) =>
-  Effect.map(Metric.value(Metric.withAttributes(metric, labels)), ({ count }) => Number(count))
+  Effect.map(Metric.value(Metric.withAttributes(metric, labels)), ({ count }) => count)
 
 const ids = Array.from({ length: 20_000 }, (_, at) => hash(`id ${at}`).slice(0, 32))
 const keptOf = (ratio: number, key = hash) => ids.filter((id) => decideBy(ratio, key)(id).sampled)
