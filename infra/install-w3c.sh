@@ -17,7 +17,10 @@ rm -rf "$target"
 mkdir -p "$target"
 git clone --quiet --no-checkout "$source" "$target/suite"
 git -C "$target/suite" checkout --quiet $commit
-python3 -m venv "$target/python" || { echo "w3c: needs Python's venv (Debian: apt-get install python3-venv)" >&2; exit 1; }
+if ! python3 -m venv "$target/python"; then
+  echo "w3c: needs Python's venv (Debian: apt-get install python3-venv)" >&2
+  exit 1
+fi
 "$target/python/bin/pip" install --quiet --disable-pip-version-check aiohttp==3.14.5
 echo $commit > "$target/version"
 echo "w3c: $commit is there" >&2

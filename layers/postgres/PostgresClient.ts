@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { Around } from "../../src/telemetry/EnqueueSpan.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 
 /** Where the database is; what the settings or the embedded server say. */
@@ -48,7 +49,12 @@ export const layer = (address: Address, options: { readonly name: string; readon
       idle_in_transaction_session_timeout: "60s",
       timezone: "UTC"
     }
-  })
+  }).pipe(Layer.merge(Layer.succeed(StoreAttributes, {
+    "db.system.name": "postgresql",
+    "db.namespace": address.database,
+    "server.address": address.host,
+    "server.port": address.port
+  })))
 
 /** A request that gets no connection for this long is told so, rather than queueing without end. */
 const transactionTimeout = "20 seconds"

@@ -1,4 +1,4 @@
-/** Headers by the thousand, from nothing to as much as HTTP lets through: none breaks the API, its rows or an answer. */
+/** Headers by the thousand, from none to as much as HTTP lets through: no answer, no row and no program breaks. */
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
 import { parseTraceparent, parseTracestate } from "../../src/domain/TraceContext.ts"

@@ -11,7 +11,7 @@ import { parseTraceparent, type SpanIds } from "../../src/domain/TraceContext.ts
 import { call } from "../support/HttpCall.ts"
 import { type OwnDatabase, ownDatabase } from "../support/OwnDatabase.ts"
 import { programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
-import { type Service, startService, ways } from "./Service.ts"
+import { type Service, startService, ways } from "./Forwarding.ts"
 
 const trace = "0123456789abcdef0123456789abcdef"
 const span = "0123456789abcdef"

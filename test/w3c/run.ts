@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { startService, type Way, ways } from "./Service.ts"
+import { startService, type Way, ways } from "./Forwarding.ts"
 
 const tools = join(import.meta.dirname, "../../.tools/w3c")
 const suite = process.env["WORDLOOM_TEST_W3C"] ?? join(tools, "suite/test")
