@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { Around } from "../../src/telemetry/EnqueueSpan.ts"
+import * as PoolFigures from "./PoolFigures.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 
 /** Where the database is; what the settings or the embedded server say. */
@@ -36,19 +37,22 @@ const statementTimeout = "30s"
 const lockTimeout = "5s"
 
 export const layer = (address: Address, options: { readonly name: string; readonly pool: number }) =>
-  PgClient.layer({
-    ...address,
-    applicationName: options.name,
-    maxConnections: options.pool,
-    idleTimeout: "60 seconds",
-    connectTimeout: "5 seconds",
-    startupParameters: {
-      statement_timeout: statementTimeout,
-      lock_timeout: lockTimeout,
-      idle_in_transaction_session_timeout: "60s",
-      timezone: "UTC"
-    }
-  })
+  PoolFigures.layer(
+    PgClient.layer({
+      ...address,
+      applicationName: options.name,
+      maxConnections: options.pool,
+      idleTimeout: "60 seconds",
+      connectTimeout: "5 seconds",
+      startupParameters: {
+        statement_timeout: statementTimeout,
+        lock_timeout: lockTimeout,
+        idle_in_transaction_session_timeout: "60s",
+        timezone: "UTC"
+      }
+    }),
+    { max: options.pool, port: address.port }
+  )
 
 /** A request that gets no connection for this long is told so, rather than queueing without end. */
 const transactionTimeout = "20 seconds"

@@ -6,16 +6,10 @@ import {
   type SpanExporter,
   type SpanProcessor
 } from "@opentelemetry/sdk-trace-base"
-import { Context, Metric } from "effect"
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import { spans } from "../../src/telemetry/Metrics.ts"
 
-const counters = {
-  exported: Metric.withAttributes(spans, { result: "exported" }),
-  dropped: Metric.withAttributes(spans, { result: "dropped" })
-}
-
-const add = (result: keyof typeof counters, by: number) => counters[result].updateUnsafe(by, Context.empty())
+const add = (result: "exported" | "dropped", by: number) => spans.addUnsafe({ result }, by)
 
 export interface SpanQueue extends SpanProcessor {
   /** Whether that many ordinary spans would find room; if not, they count as dropped. */
