@@ -58,5 +58,13 @@ export const searchDrift = Metric.gauge("search_drift", {
 })
 export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)")
 
-export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
+export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped, sampled_out)")
+export const spansDropped = counter(
+  "tracing_spans_dropped_total",
+  "Dropped spans, by reason (queue_full, bytes_full, export_failed, rejected, stopped)"
+)
+export const spansBuffered = Metric.gauge("tracing_spans_buffered", {
+  description: "Spans that wait for their export, or for their trace's fate"
+})
+export const exportFailures = counter("tracing_export_failures_total", "Exports that failed, by reason")
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
