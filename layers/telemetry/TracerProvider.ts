@@ -17,11 +17,13 @@ import type { SettingValues } from "../../src/settings/Settings.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { SpanBudget } from "../../src/telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { debugSampler } from "./DebugSampler.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
 import { SpanPipeline } from "./SpanPipeline.ts"
 import * as Pipeline from "./SpanPipeline.ts"
 import type { SpanQueue } from "./SpanQueue.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
+import { TraceStateText } from "./TraceStateText.ts"
 
 const carrier: TraceCarrier = {
   inject: (span) => {
@@ -38,7 +40,7 @@ const carrier: TraceCarrier = {
         traceId: ids.traceId,
         spanId: ids.spanId,
         traceFlags: ids.flags,
-        ...(traceState === null ? {} : { traceState })
+        ...(traceState === null ? {} : { traceState: new TraceStateText(traceState) })
       })
   }
 }
@@ -100,7 +102,7 @@ const budgetOf = (settings: SettingValues, queue: SpanQueue | undefined): SpanBu
 const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue | undefined) =>
   new BasicTracerProvider({
     resource: resourceOf(settings, serviceName),
-    sampler: samplerOf(settings),
+    sampler: debugSampler(samplerOf(settings)),
     spanProcessors: queue === undefined ? [] : [into(queue)]
   })
 

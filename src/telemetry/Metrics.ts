@@ -67,4 +67,12 @@ export const spansBuffered = Metric.gauge("tracing_spans_buffered", {
   description: "Spans that wait for their export, or for their trace's fate"
 })
 export const exportFailures = counter("tracing_export_failures_total", "Exports that failed, by reason")
+export const invalidContexts = counter(
+  "tracing_invalid_context_total",
+  "Trace contexts that came in and broke the rules, by carrier (http, grpc, nats, tcp, ws, outbox)"
+)
+export const debugRequests = counter(
+  "tracing_debug_requests_total",
+  "Requests that asked for a debug trace, by result (honoured, invalid, expired, over_budget)"
+)
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
