@@ -3,19 +3,22 @@
  *
  * Whatever happens inside becomes an answer here, and nothing that only observes can change that answer.
  */
-import { Cause, Clock, Duration, Effect, Exit, Layer, type Tracer } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, References, type Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpEffect, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SpanError } from "../../src/delivery/AttemptSpans.ts"
 import { leaving } from "../../src/outbox/Leaving.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
 import { type Method, methodOf, type RouteTemplate, statusCodeOf } from "../../src/telemetry/HttpLabels.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { type Arrival, nothing, TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { answerWithin, Deadline } from "./Deadline.ts"
 import { problemResponse, withRequest } from "./ProblemResponse.ts"
-import { requestIdOf, traceContextOf } from "./RequestContext.ts"
+import { callerOf, debugHeader, requestIdOf } from "./RequestContext.ts"
 import type { RouteTable } from "./RouteTable.ts"
+import { serverAttributes } from "./ServerAttributes.ts"
 
 /** Probes and scrapes come every few seconds and tell nothing: no span, no log line. */
 const quiet = (path: string) => path === "/metrics" || path === "/health" || path.startsWith("/health/")
@@ -80,16 +83,6 @@ const answer = <E, R>(
     )
   )
 
-const serverAttributes = (seen: Seen, requestId: string) => ({
-  step: "api",
-  "http.request.method": seen.method,
-  "http.method": seen.method,
-  "url.path": seen.path,
-  ...(seen.route === undefined ? {} : { "http.route": seen.route }),
-  request_id: requestId,
-  x_request_id: requestId
-})
-
 /** 5xx is the server's error; 4xx is the caller's and leaves the span's status alone. */
 const finish = (span: Tracer.Span, status: number, endedAt: bigint) => {
   span.attribute("http.response.status_code", status)
@@ -103,17 +96,25 @@ const inServerSpan = <E, R>(
   seen: Seen,
   requestId: string,
   request: HttpServerRequest.HttpServerRequest,
+  arrived: Effect.Effect<Arrival>,
   work: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ) =>
   Effect.gen(function*() {
     const carrier = yield* TraceCarrier
-    const parent = carrier.extract(traceContextOf(request.headers))
+    const arrival = yield* arrived
+    const parent = carrier.extract(arrival.parent)
+    const link = carrier.extract(arrival.link)
     return yield* Effect.useSpan(
       seen.route === undefined ? seen.method : `${seen.method} ${seen.route}`,
       {
         kind: "server",
         ...(parent === undefined ? { root: true } : { parent }),
-        attributes: serverAttributes(seen, requestId)
+        links: link === undefined ? [] : [{ span: link, attributes: {} }],
+        annotations: Context.make(DebugTrace, arrival.isDebug),
+        attributes: {
+          ...serverAttributes(request, { ...seen, requestId }),
+          ...(arrival.isDebug ? { [debugAttribute]: true } : {})
+        }
       },
       (span) =>
         Effect.gen(function*() {
@@ -122,14 +123,23 @@ const inServerSpan = <E, R>(
           const told = yield* withRequest(response, requestId, context === undefined ? undefined : span.traceId)
           yield* measure(seen, request, told).pipe(Effect.ignoreCause)
           finish(span, told.status, yield* Clock.currentTimeNanos)
-          return context === undefined ? told : HttpServerResponse.setHeader(told, "traceparent", context.traceparent)
+          return context === undefined ? told : HttpServerResponse.setHeaders(told, {
+            traceparent: context.traceparent,
+            ...(arrival.verdict === undefined ? {} : { [debugHeader]: arrival.verdict })
+          })
         }).pipe(Effect.withParentSpan(span))
     )
   })
 
+/** A border that breaks lets the request in as one that said nothing. */
+const arrivalOf = (border: TraceBorder["Service"], request: HttpServerRequest.HttpServerRequest) =>
+  Effect.catchCause(Effect.suspend(() => border.arrive(callerOf(request))), () => Effect.succeed(nothing))
+
 export const layer = (table: RouteTable) =>
-  Layer.unwrap(Effect.map(SecureRandom.SecureRandom, (random) =>
-    HttpRouter.middleware(
+  Layer.unwrap(Effect.gen(function*() {
+    const random = yield* SecureRandom.SecureRandom
+    const border = yield* TraceBorder
+    return HttpRouter.middleware(
       (httpEffect) =>
         Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
@@ -143,7 +153,10 @@ export const layer = (table: RouteTable) =>
           yield* HttpEffect.appendPreResponseHandler((_request, response) =>
             Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", requestId))
           )
-          const observed = inServerSpan(seen, requestId, request, answer(httpEffect, table, request))
+          const arrived = (yield* References.TracerEnabled) && !quiet(path)
+            ? arrivalOf(border, request)
+            : Effect.succeed(nothing)
+          const observed = inServerSpan(seen, requestId, request, arrived, answer(httpEffect, table, request))
           yield* Metrics.httpInFlight.move({}, 1)
           return yield* (quiet(path) ? Effect.withTracerEnabled(observed, false) : observed).pipe(
             Effect.provideService(CurrentRequest, { requestId, actor: "anonymous" }),
@@ -152,4 +165,5 @@ export const layer = (table: RouteTable) =>
           )
         }),
       { global: true }
-    )))
+    )
+  }))

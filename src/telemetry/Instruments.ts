@@ -48,6 +48,7 @@ export interface Counter<L extends LabelLists> extends Instrument<L, Metric.Coun
 export interface Gauge<L extends LabelLists> extends Instrument<L, Metric.Gauge<number>> {
   readonly set: (labels: LabelsOf<L>, value: number) => Effect.Effect<void>
   readonly move: (labels: LabelsOf<L>, by: number) => Effect.Effect<void>
+  readonly setUnsafe: (labels: LabelsOf<L>, value: number) => void
 }
 
 export interface Histogram<L extends LabelLists> extends Instrument<L, Metric.Histogram<number>> {
@@ -120,6 +121,7 @@ export const gauge = <const L extends LabelLists = {}>(name: string, help: strin
   return {
     ...described,
     set: (labels, value) => inContext((context) => labelled(labels).metric.updateUnsafe(value, context)),
+    setUnsafe: (labels, value) => quietly(() => labelled(labels).metric.updateUnsafe(value, none)),
     move: (labels, by) => inContext((context) => labelled(labels).metric.modifyUnsafe(by, context))
   }
 }

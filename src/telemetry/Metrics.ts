@@ -122,9 +122,42 @@ export const reconciles = counter("search_reconciles_total", "Comparisons, by re
   result: oneOf(["clean", "drift", "failed"])
 })
 
-export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)", {
-  result: oneOf(["exported", "dropped"])
+export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped, sampled_out)", {
+  result: oneOf(["exported", "dropped", "sampled_out"])
 })
+export const spansDropped = counter(
+  "tracing_spans_dropped_total",
+  "Dropped spans, by reason (queue_full, bytes_full, export_failed, rejected, stopped)",
+  { reason: oneOf(["queue_full", "bytes_full", "export_failed", "rejected", "stopped"]) }
+)
+export const spansBuffered = gauge(
+  "tracing_spans_buffered",
+  "Spans that wait for their export, or for their trace's fate"
+)
+export const exportFailures = counter("tracing_export_failures_total", "Exports that failed, by reason", {
+  reason: oneOf([
+    "timeout",
+    "unreachable",
+    "dns",
+    "tls",
+    "throttled",
+    "too_large",
+    "client_error",
+    "server_error",
+    "invalid_answer",
+    "internal"
+  ])
+})
+export const invalidContexts = counter(
+  "tracing_invalid_context_total",
+  "Trace contexts that came in and broke the rules, by carrier (http, grpc, nats, tcp, ws, outbox)",
+  { carrier: oneOf(["http", "grpc", "nats", "tcp", "ws", "outbox"]) }
+)
+export const debugRequests = counter(
+  "tracing_debug_requests_total",
+  "Requests that asked for a debug trace, by result (honoured, invalid, expired, over_budget)",
+  { result: oneOf(["honoured", "invalid", "expired", "over_budget"]) }
+)
 export const logLinesDropped = counter(
   "log_lines_dropped_total",
   "Log lines that nobody will read, by reason (full: standard output took none for too long; failed: it refused them)",
