@@ -1,18 +1,11 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
-import { Duration, Effect, Metric } from "effect"
-import { dbQueries, dbQueryDuration } from "../../src/telemetry/Metrics.ts"
+import { Duration, Effect } from "effect"
+import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
 import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 
-export type Operation = "create" | "query" | "update" | "delete"
+export type Operation = typeof operations[number]
 
-export type Table =
-  | "tags"
-  | "libraries"
-  | "blocks"
-  | "outbox"
-  | "chronicle_entries"
-  | "search_documents"
-  | "idempotency_keys"
+export type Table = typeof tables[number]
 
 /** `db.{operation}` around a statement; the library's own span for it is silenced. */
 export const statement = <A, E, R>(
@@ -34,8 +27,8 @@ export const measured = (operation: Operation, table: Table) => <A, E, R>(effect
   Effect.flatMap(Effect.timed(effect), ([elapsed, value]) =>
     Effect.as(
       Effect.andThen(
-        Metric.update(Metric.withAttributes(dbQueries, { operation, table }), 1),
-        Metric.update(Metric.withAttributes(dbQueryDuration, { operation, table }), Duration.toSeconds(elapsed))
+        dbQueries.add({ operation, table }),
+        dbQueryDuration.observe({ operation, table }, Duration.toSeconds(elapsed))
       ),
       value
     ))

@@ -215,7 +215,7 @@ describe("a row without a usable trace", () => {
         yield* commit(changeOf()).pipe(tracedAs({ traceparent, tracestate: "\0" }))
       }
       const invalid = Effect.map(
-        Metric.value(Metric.withAttributes(invalidContexts, { carrier: "outbox" })),
+        Metric.value(Metric.withAttributes(invalidContexts.metric, { carrier: "outbox" })),
         ({ count }) => count
       )
       const before = yield* invalid
