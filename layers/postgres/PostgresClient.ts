@@ -6,6 +6,7 @@ import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { Around } from "../../src/telemetry/EnqueueSpan.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
+import { SpokenTo } from "./Statement.ts"
 
 /** Where the database is; what the settings or the embedded server say. */
 export interface Address {
@@ -48,7 +49,12 @@ export const layer = (address: Address, options: { readonly name: string; readon
       idle_in_transaction_session_timeout: "60s",
       timezone: "UTC"
     }
-  })
+  }).pipe(Layer.merge(Layer.succeed(SpokenTo, {
+    "db.system.name": "postgresql",
+    "db.namespace": address.database,
+    "server.address": address.host,
+    "server.port": address.port
+  })))
 
 /** A request that gets no connection for this long is told so, rather than queueing without end. */
 const transactionTimeout = "20 seconds"
