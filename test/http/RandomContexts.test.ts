@@ -55,6 +55,7 @@ describe("random trace contexts", () => {
         assert.isAbove(kept.length, sets / 20)
         const metrics = parseMetrics((await running.call("GET", "/metrics")).text)
         const invalid = metrics.get("wordloom_tracing_invalid_context_total")!.samples
+          .filter(({ value }) => value > 0)
         assert.deepStrictEqual(invalid.map(({ labels }) => labels), [{ carrier: "http" }])
         assert.isAbove(invalid[0]!.value, sets / 20)
       })
