@@ -15,7 +15,7 @@ const srcFolders = {
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],
   search: ["domain", "outbox", "catalog", "delivery", "telemetry"],
-  chronicle: ["domain", "outbox", "delivery"],
+  chronicle: ["domain", "outbox", "delivery", "telemetry"],
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
