@@ -1,17 +1,10 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
-import { Context, Duration, Effect, Metric } from "effect"
-import { dbQueries, dbQueryDuration } from "../../src/telemetry/Metrics.ts"
+import { Context, Duration, Effect } from "effect"
+import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
 
-export type Operation = "create" | "query" | "update" | "delete"
+export type Operation = typeof operations[number]
 
-export type Table =
-  | "tags"
-  | "libraries"
-  | "blocks"
-  | "outbox"
-  | "chronicle_entries"
-  | "search_documents"
-  | "idempotency_keys"
+export type Table = typeof tables[number]
 
 /** What the span of a statement says of its database: trace stores draw a node for it by these. */
 export const SpokenTo = Context.Reference<Readonly<Record<string, string | number>>>(
@@ -46,8 +39,8 @@ export const measured = (operation: Operation, table: Table) => <A, E, R>(effect
   Effect.flatMap(Effect.timed(effect), ([elapsed, value]) =>
     Effect.as(
       Effect.andThen(
-        Metric.update(Metric.withAttributes(dbQueries, { operation, table }), 1),
-        Metric.update(Metric.withAttributes(dbQueryDuration, { operation, table }), Duration.toSeconds(elapsed))
+        dbQueries.add({ operation, table }),
+        dbQueryDuration.observe({ operation, table }, Duration.toSeconds(elapsed))
       ),
       value
     ))
