@@ -16,8 +16,9 @@ import { problemResponse, withRequest } from "./ProblemResponse.ts"
 import { requestIdOf, traceContextOf } from "./RequestContext.ts"
 import type { RouteTable } from "./RouteTable.ts"
 
-/** Probes and scrapes come every few seconds and tell nothing: no span, no log line. */
-const quiet = (path: string) => path === "/metrics" || path === "/health" || path.startsWith("/health/")
+/** Probes, scrapes and the files of the console tell nothing: no span, no log line. */
+const quiet = (path: string) =>
+  path === "/metrics" || path === "/health" || path.startsWith("/health/") || path.startsWith("/console/")
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 

@@ -8,6 +8,7 @@ import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OldestTransaction from "../../layers/postgres/OldestTransaction.ts"
+import * as OutboxOverviewPostgres from "../../layers/postgres/OutboxOverviewPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
@@ -30,6 +31,7 @@ const stores = Layer.mergeAll(
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
+  OutboxOverviewPostgres.layer,
   DeliveryStatusPostgres.layer,
   LeasesPostgres.layer,
   ProjectionControlPostgres.layer,

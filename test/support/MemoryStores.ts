@@ -11,6 +11,7 @@ import * as IdempotencyMemory from "../../layers/memory/IdempotencyMemory.ts"
 import * as InFlightMemory from "../../layers/memory/InFlightMemory.ts"
 import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
+import * as OutboxOverviewMemory from "../../layers/memory/OutboxOverviewMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
 import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
 import * as ReconcileStoreMemory from "../../layers/memory/ReconcileStoreMemory.ts"
@@ -43,6 +44,7 @@ const stores = Layer.mergeAll(
   ChronicleMemory.layer,
   OutboxMemory.layer,
   OutboxReportMemory.layer,
+  OutboxOverviewMemory.layer,
   DeliveryStatusMemory.layer,
   LeasesMemory.layer,
   HeartbeatsMemory.layer,
