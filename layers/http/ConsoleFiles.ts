@@ -40,5 +40,10 @@ export const read = (): ReadonlyArray<ConsoleFile> => [
   })
 ]
 
-export const readPage = (): ConsoleFile =>
-  fileOf("/", "text/html; charset=utf-8", readFileSync(`${folder}index.html`, "utf8"))
+/** The browser is told of every module at once, instead of finding each in the one before it. */
+export const readPage = (files: ReadonlyArray<ConsoleFile>): ConsoleFile => {
+  const modules = files.filter(({ path }) => path.endsWith(".js") && path !== "/console/theme.js")
+  const links = modules.map(({ path }) => `<link rel="modulepreload" href="${path}">\n`).join("")
+  const page = readFileSync(`${folder}index.html`, "utf8").replace("</head>", `${links}</head>`)
+  return fileOf("/", "text/html; charset=utf-8", page)
+}

@@ -42,7 +42,7 @@ const sent = ({ bytes, etag, type }: ConsoleFile) =>
   )
 
 const files = read()
-const page = readPage()
+const page = readPage(files)
 
 /** The reader is three megabytes of script: it is loaded when somebody first asks for it, not at every start. */
 const docs = Effect.cached(

@@ -82,7 +82,7 @@ const rowsOf = (group, redraw, changed) => {
           ["Attempts", "number"],
           ["Buried"],
           ["Why"],
-          [""]
+          ["Again"]
         ], items.map(shown))
       }<p class="row start">
         <button type="button" ?disabled=${rows.length === 0} @click=${() =>
