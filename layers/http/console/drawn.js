@@ -15,9 +15,9 @@ const waterfall = ({ projection, timeline }) => {
   return html`<table class="fall"><caption class="unseen">Where the time went, ${projection}: ${
     took(totalMs)
   } in all</caption>
-    <thead><tr><th scope="col" class="name">Stage</th><th scope="col"><span class="unseen">From the start to ${
+    <thead><tr><th scope="col" class="name">Stage</th><th scope="col"><span class="axis"><span>0</span><span>${
     took(totalMs)
-  }</span></th>
+  }</span></span></th>
       <th scope="col" class="number start">Began</th><th scope="col" class="number">Took</th></tr></thead>
     <tbody>${
     bars.map(({ left, name, segment, width }) =>
@@ -64,7 +64,7 @@ const columns = [["No.", "number"], ["Claimed"], ["Took", "number"], ["Engine", 
 /** @param {Delivery} delivery */
 export const drawn = (delivery) => {
   const { attempts, projection, row, sentence, slow, spent, timeline } = delivery
-  const unknown = timeline.length === 0 ? [] : missing(spent)
+  const unknown = timeline.length === 0 ? [] : missing(spent, row?.status === "done")
   return html`<section class="delivery" aria-label="Delivery to ${projection}">
     <div class="row"><h3>${projection}${row === null ? nothing : html` <code>${row.projection}/${row.id}</code>`}</h3>${
     row === null ? nothing : statusOf(row.status)

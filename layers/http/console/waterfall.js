@@ -44,10 +44,16 @@ export const layOut = (timeline) => {
   }
 }
 
+/** What comes only once a change is delivered. */
+const last = new Set(["load", "engine", "ack", "refresh"])
+
 /**
  * What nobody recorded, by name; the rest of the picture is no less true.
  *
  * @param {Readonly<Record<string, number | null>>} spent
+ * @param {boolean} isDelivered else its last stages are not missing, but still to come
  */
-export const missing = (spent) =>
-  Object.entries(stageNames).flatMap(([stage, name]) => spent[stage] === null ? [name] : [])
+export const missing = (spent, isDelivered) =>
+  Object.entries(stageNames).flatMap(([stage, name]) =>
+    spent[stage] === null && (isDelivered || !last.has(stage)) ? [name] : []
+  )
