@@ -21,6 +21,7 @@ import { LiveOverview } from "../../src/outbox/LiveOverview.ts"
 import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Explaining from "./Explaining.ts"
+import * as RequestPlane from "./RequestPlane.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
 
@@ -48,6 +49,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
     return Layer.mergeAll(answered, scraped)
   })).pipe(
     Layer.provide([Visibility.layer, LiveOverview.layer, Explaining.layer]),
+    Layer.provide(RequestPlane.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))
   )
