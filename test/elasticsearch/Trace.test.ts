@@ -66,8 +66,8 @@ describe("a trace", () => {
         body: { timed_out: false, hits: { hits: [] } }
       })
       const words = { terms: { words: ["dog"], phrases: [], without: [], prefix: null } }
-      const asked = SearchIndex.use(({ find, write: tell }) =>
-        Effect.andThen(tell([write()]), find(words, 1, undefined))
+      const asked = SearchIndex.use(({ recall, write: tell }) =>
+        Effect.andThen(tell([write()]), recall(words, 1, undefined))
       )
       const tracer = OpenTelemetry.layer("test").pipe(Layer.provide(Settings.layer({ WORDLOOM_TRACING: "local" })))
       yield* Effect.gen(function*() {
