@@ -2,8 +2,8 @@
  * `npm run w3c`: the W3C's own test suite against the product, once over HTTP and once through the outbox.
  *
  * `WORDLOOM_TEST_W3C` names the folder of its `test.py`, `WORDLOOM_TEST_PYTHON` a Python that has aiohttp; both are in
- * .tools/w3c after `infra/install-w3c.sh`. `WORDLOOM_TRACE_TRUST` and the sampler's settings are passed on. Exit 1 if any
- * case fails, 2 if something is missing.
+ * .tools/w3c after `infra/install-w3c.sh`. `WORDLOOM_TRACE_TRUST` and the sampler's settings are passed on. Exit 1 if
+ * any case fails, 2 if something is missing.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
