@@ -75,4 +75,8 @@ export const debugRequests = counter(
   "tracing_debug_requests_total",
   "Requests that asked for a debug trace, by result (honoured, invalid, expired, over_budget)"
 )
+export const keepSignals = counter(
+  "tracing_keep_signals_total",
+  "What processes told each other of kept traces, by result (told, heard, rebuilt, lost, failed)"
+)
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
