@@ -3,14 +3,16 @@
  *
  * Whatever happens inside becomes an answer here, and nothing that only observes can change that answer.
  */
-import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, References, type Tracer } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, References, type Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpEffect, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SpanError } from "../../src/delivery/AttemptSpans.ts"
 import { leaving } from "../../src/outbox/Leaving.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
+import { type Method, methodOf, type RouteTemplate, statusCodeOf } from "../../src/telemetry/HttpLabels.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
 import { type Arrival, nothing, TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { answerWithin, Deadline } from "./Deadline.ts"
@@ -22,13 +24,11 @@ import { serverAttributes } from "./ServerAttributes.ts"
 /** Probes and scrapes come every few seconds and tell nothing: no span, no log line. */
 const quiet = (path: string) => path === "/metrics" || path === "/health" || path.startsWith("/health/")
 
-const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-
 interface Seen {
-  readonly method: string
+  readonly method: Method
   readonly path: string
   /** `undefined` for what is no route of ours: such paths must not become labels. */
-  readonly route: string | undefined
+  readonly route: RouteTemplate | undefined
   readonly startedAt: bigint
 }
 
@@ -39,20 +39,14 @@ const measure = Effect.fnUntraced(function*(
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse
 ) {
-  const labels = { method: seen.method, route: seen.route ?? "none" }
+  const labels = { method: seen.method, route: seen.route ?? "none" } as const
   const seconds = Number((yield* Clock.currentTimeNanos) - seen.startedAt) / 1e9
   const body = response.body
   const bytes = body._tag === "Uint8Array" ? body.contentLength : 0
-  yield* Metric.update(
-    Metric.withAttributes(Metrics.httpRequests, { ...labels, status_code: String(response.status) }),
-    1
-  )
-  yield* Metric.update(Metric.withAttributes(Metrics.httpDuration, labels), seconds)
-  yield* Metric.update(
-    Metric.withAttributes(Metrics.httpRequestSize, labels),
-    sizeOf(request.headers["content-length"])
-  )
-  yield* Metric.update(Metric.withAttributes(Metrics.httpResponseSize, labels), bytes)
+  yield* Metrics.httpRequests.add({ ...labels, status_code: statusCodeOf(response.status) })
+  yield* Metrics.httpDuration.observe(labels, seconds)
+  yield* Metrics.httpRequestSize.observe(labels, sizeOf(request.headers["content-length"]))
+  yield* Metrics.httpResponseSize.observe(labels, bytes)
   if (quiet(seen.path)) return
   yield* Effect.logInfo(`${seen.method} ${seen.route ?? seen.path} ${response.status}`, {
     method: seen.method,
@@ -140,7 +134,10 @@ const inServerSpan = <E, R>(
 
 /** A border that breaks lets the request in as one that said nothing. */
 const arrivalOf = (border: TraceBorder["Service"], request: HttpServerRequest.HttpServerRequest) =>
-  Effect.catchCause(Effect.suspend(() => border.arrive(callerOf(request))), () => Effect.succeed(nothing))
+  Effect.catchCause(
+    Effect.suspend(() => border.arrive(callerOf(request))),
+    (cause) => Effect.as(Effect.sync(() => telemetryFailed(Cause.squash(cause))), nothing)
+  )
 
 export const layer = (table: RouteTable) =>
   Layer.unwrap(Effect.gen(function*() {
@@ -153,7 +150,7 @@ export const layer = (table: RouteTable) =>
           const path = request.url.split("?", 1)[0]!
           const fresh = yield* random.uuidV7()
           const requestId = requestIdOf(request.headers, () => fresh)
-          const method = methods.has(request.method) ? request.method : "other"
+          const method = methodOf(request.method)
           const startedAt = yield* Clock.currentTimeNanos
           const seen: Seen = { method, path, route: table.template(request.method, request.url), startedAt }
           // Even an answer that is not ours, such as to a client that went away, carries the id.
@@ -164,11 +161,11 @@ export const layer = (table: RouteTable) =>
             ? arrivalOf(border, request)
             : Effect.succeed(nothing)
           const observed = inServerSpan(seen, requestId, request, arrived, answer(httpEffect, table, request))
-          yield* Metric.modify(Metrics.httpInFlight, 1)
+          yield* Metrics.httpInFlight.move({}, 1)
           return yield* (quiet(path) ? Effect.withTracerEnabled(observed, false) : observed).pipe(
             Effect.provideService(CurrentRequest, { requestId, actor: "anonymous" }),
             Effect.provideService(Deadline, startedAt + Duration.toNanosUnsafe(answerWithin)),
-            Effect.ensuring(Metric.modify(Metrics.httpInFlight, -1))
+            Effect.ensuring(Metrics.httpInFlight.move({}, -1))
           )
         }),
       { global: true }

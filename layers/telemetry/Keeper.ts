@@ -133,8 +133,10 @@ export const make = (options: KeeperOptions): Keeper => {
       return taken
     },
     heard: (traceIds) => {
-      for (const traceId of traceIds) if (!kept.has(traceId)) begin(traceId)
+      const news = traceIds.filter((traceId) => !kept.has(traceId))
+      for (const traceId of news) begin(traceId)
       sweep()
+      return news.length
     },
     takeUnfound: (graceMs) => {
       const due = [...origins].filter(([, { at }]) => now() - at >= graceMs)

@@ -8,7 +8,7 @@ import type { SettingValues } from "../../src/settings/Settings.ts"
 import { KeptTraces } from "../../src/telemetry/KeptTraces.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { SpanBudget } from "../../src/telemetry/SpanBudget.ts"
-import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { safeCarrier, TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { KeepExchanged, TraceKeeping } from "../../src/telemetry/TraceKeeping.ts"
 import { debugSampler } from "./DebugSampler.ts"
 import type { Keeper } from "./Keeper.ts"
@@ -90,7 +90,7 @@ export const layer = (settings: SettingValues, serviceName: string): Layer.Layer
       : { keeper, offer: queue.offer, resource: resourceOf(settings, serviceName), scope }
     return Layer.mergeAll(
       Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer(scope), recorder)),
-      Layer.succeed(TraceCarrier, carrier),
+      Layer.succeed(TraceCarrier, safeCarrier(carrier, telemetryFailed)),
       Layer.succeed(SpanBudget, budgetOf(settings, queue)),
       keeping(keeper)
     )

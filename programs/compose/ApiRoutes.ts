@@ -19,6 +19,7 @@ import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
 import * as Keeping from "./Keeping.ts"
+import * as RequestPlane from "./RequestPlane.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
 
@@ -45,6 +46,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
     return Layer.mergeAll(answered, scraped, Keeping.layer)
   })).pipe(
     Layer.provide(Visibility.layer),
+    Layer.provide(RequestPlane.layer),
     Layer.provide(Border.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))

@@ -7,6 +7,7 @@
 import { Context, Effect, Exit, Option, Tracer } from "effect"
 import type { Delivery, LostAttempt } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
+import { countInvalid } from "../telemetry/InboundContext.ts"
 import { SpanBudget } from "../telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { TraceKeeping } from "../telemetry/TraceKeeping.ts"
@@ -175,12 +176,12 @@ export const tellBatch = Effect.fnUntraced(function*(facts: BatchFacts, rows: Re
   const keeping = yield* TraceKeeping
   const spans = new Map<number, Tracer.Span>()
   const tellOne = (row: RowFacts) => {
-    const { trace } = row.delivery
-    const parent = carrier.extract(trace)
+    const parent = carrier.extract(row.delivery.trace)
     if (parent !== undefined) spans.set(row.delivery.id, tellRow(tracer, parent, facts, row))
+    return parent !== undefined
   }
   const { told, untold } = sorted(facts, rows, budget, keeping)
-  for (const row of told) tellOne(row)
+  for (const row of told) if (!tellOne(row)) yield* countInvalid("outbox")
   if (untold.length > 0) keeping.hold(heldRows(untold, tellOne))
   if (Option.isSome(facts.processBatch)) {
     const linked = [...spans.values()].slice(0, linksMax)

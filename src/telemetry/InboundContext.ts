@@ -1,5 +1,5 @@
 /** The trace context that came with a request, a message or a row: read by the rules, counted where it breaks them. */
-import { Effect, Metric } from "effect"
+import { Effect } from "effect"
 import { formatTraceparent, parseTraceparent, parseTracestate, type TraceContext } from "../domain/TraceContext.ts"
 import { invalidContexts } from "./Metrics.ts"
 
@@ -28,8 +28,7 @@ export const read = ({ traceparent: given, tracestate: list }: Inbound): Read =>
   return { context: { traceparent, tracestate }, isInvalid: tracestate === null && saysSomething(list) }
 }
 
-export const countInvalid = (carrier: CarrierName): Effect.Effect<void> =>
-  Metric.update(Metric.withAttributes(invalidContexts, { carrier }), 1)
+export const countInvalid = (carrier: CarrierName): Effect.Effect<void> => invalidContexts.add({ carrier })
 
 /** `read` and `countInvalid` for carriers whose senders are our own programs. */
 export const receive = (carrier: CarrierName, inbound: Inbound): Effect.Effect<TraceContext | null> =>

@@ -1,5 +1,5 @@
 /** Tells other processes which traces were found worth keeping here, and hears of theirs; its loss loses only spans. */
-import { Duration, Effect, Layer, Metric, Ref } from "effect"
+import { Duration, Effect, Layer, Ref } from "effect"
 import { parseTraceparent } from "../domain/TraceContext.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { keepSignals } from "./Metrics.ts"
@@ -33,25 +33,28 @@ const idsOf = ({ trace }: Origin) => {
 export const exchangeOnce = Effect.fnUntraced(
   function*(keeping: KeepExchanged, { grace }: ExchangeOptions, within: Duration.Duration) {
     const signals = yield* TraceSignals
-    keeping.heard(yield* signals.recent(within))
+    yield* keepSignals.add({ result: "heard" }, keeping.heard(yield* signals.recent(within)))
     const told = keeping.takeSignals()
     if (told.length > 0) yield* signals.write(told)
+    yield* keepSignals.add({ result: "told" }, told.length)
     const unfound = keeping.takeUnfound(Duration.toMillis(grace))
     if (unfound.length === 0) return
     const claimed = yield* signals.claim(unfound.map(idsOf))
     keeping.rebuild(unfound.filter((origin) => claimed.has(idsOf(origin).spanId)))
+    yield* keepSignals.add({ result: "rebuilt" }, claimed.size)
   },
   Effect.withTracerEnabled(false)
 )
-
-const failed = (what: string) => Metric.update(Metric.withAttributes(keepSignals, { result: what }), 1)
 
 /** What could not be told is lost; the next turn tells of what came since. */
 const quietly = <E, R>(effect: Effect.Effect<void, E, R>) =>
   Effect.catchCause(
     effect,
     (cause) =>
-      Effect.andThen(failed("failed"), Effect.logDebug("processes could not tell each other of kept traces", cause))
+      Effect.andThen(
+        keepSignals.add({ result: "failed" }),
+        Effect.logDebug("processes could not tell each other of kept traces", cause)
+      )
   )
 
 export const layer = (options: ExchangeOptions = usual) =>

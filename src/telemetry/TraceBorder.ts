@@ -1,5 +1,5 @@
 /** Where requests of others come in: what of their trace context is believed, and who may ask for a debug trace. */
-import { Clock, Context, Effect, Layer, Metric, Ref } from "effect"
+import { Clock, Context, Effect, Layer, Ref } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import * as DebugToken from "./DebugToken.ts"
 import { isDebug, marked } from "./DebugTrace.ts"
@@ -71,7 +71,7 @@ export class TraceBorder extends Context.Service<TraceBorder, {
         const verdictOn = Effect.fnUntraced(function*({ debug, isLocal }: Caller) {
           if (debug === undefined || declined.has(debug.trim().toLowerCase())) return undefined
           const verdict: DebugVerdict = yield* judge(debug, isLocal)
-          yield* Metric.update(Metric.withAttributes(debugRequests, { result: verdict }), 1)
+          yield* debugRequests.add({ result: verdict })
           return verdict
         })
 

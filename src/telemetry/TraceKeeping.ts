@@ -42,8 +42,8 @@ export const TraceKeeping = Context.Reference<TraceKeeping>("wordloom/telemetry/
 export interface KeepExchanged {
   /** Traces that were kept here since the last call; `isFound`: the part that left its rows is exported. */
   readonly takeSignals: () => ReadonlyArray<Signal>
-  /** What other processes keep; what waited here of those traces is exported. */
-  readonly heard: (traceIds: ReadonlyArray<string>) => void
+  /** What other processes keep; what waited here of those traces is exported. Answers how many were news. */
+  readonly heard: (traceIds: ReadonlyArray<string>) => number
   /** The rows' origins that nobody seems to have found within `graceMs`. */
   readonly takeUnfound: (graceMs: number) => ReadonlyArray<Origin>
   /** Tells of them in their place. */

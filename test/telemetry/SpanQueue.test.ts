@@ -31,7 +31,7 @@ const span = (text = "", isError = false): ReadableSpan => ({
   droppedLinksCount: 0
 })
 
-const valueOf = (metric: Metric.Counter<number>, labels: Record<string, string>) =>
+const valueOf = ({ metric }: { readonly metric: Metric.Counter<number> }, labels: Record<string, string>) =>
   Metric.withAttributes(metric, labels).valueUnsafe(Context.empty()).count
 
 const counts = () => ({

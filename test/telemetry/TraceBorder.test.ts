@@ -26,7 +26,7 @@ const arrive = (caller: Partial<Caller>, options: Partial<Options> = {}) =>
   TraceBorder.use(({ arrive }) => arrive({ ...nobody, ...caller })).pipe(Effect.provide(border(options)))
 
 /** Sums of a process: what was added meanwhile is what counts. */
-const counted = (metric: typeof invalidContexts, labels: Readonly<Record<string, string>>) =>
+const counted = ({ metric }: { readonly metric: Metric.Counter<number> }, labels: Readonly<Record<string, string>>) =>
   Effect.map(Metric.value(Metric.withAttributes(metric, labels)), ({ count }) => count)
 
 const ids = Array.from({ length: 20_000 }, (_, at) => hash(`id ${at}`).slice(0, 32))
