@@ -10,6 +10,7 @@ import { revisions } from "./migrations/0006_revisions.ts"
 import { fanOuts } from "./migrations/0007_fan_outs.ts"
 import { searchBuilds } from "./migrations/0008_search_builds.ts"
 import { reconcile } from "./migrations/0009_reconcile.ts"
+import { traceKeep } from "./migrations/0010_trace_keep.ts"
 import { sqlState } from "./PostgresErrors.ts"
 
 const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
@@ -21,7 +22,8 @@ const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<str
   ["revisions", revisions],
   ["fan_outs", fanOuts],
   ["search_builds", searchBuilds],
-  ["reconcile", reconcile]
+  ["reconcile", reconcile],
+  ["trace_keep", traceKeep]
 ]
 
 export const table = "wordloom_migrations"

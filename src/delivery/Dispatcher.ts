@@ -136,8 +136,10 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             const decided = yield* decideAll(batch, claim.under, delivered)
             const held = yield* settle(batch, decided.map(({ settlement }) => settlement), lease)
             const rows = decided.map((row): RowFacts => ({ ...row, held: held.has(row.delivery.id) }))
+            const { deliveries: { length: size }, ...claimed } = batch
             const facts: BatchFacts = {
-              batch,
+              batch: claimed,
+              size,
               offset: claim.offset,
               claimStartedAt: claim.startedAt,
               claimedAt: claim.endedAt,

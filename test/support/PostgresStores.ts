@@ -18,6 +18,7 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
 import { Backstage } from "./Backstage.ts"
@@ -33,6 +34,8 @@ const others = [
   "blocks",
   "fan_outs",
   "removed_entities",
+  "trace_keep",
+  "trace_rebuilt",
   "libraries",
   "tags"
 ]
@@ -47,7 +50,9 @@ const times: ReadonlyArray<readonly [table: string, columns: ReadonlyArray<strin
   ["outbox_projections", ["paused_at", "swept_at"]],
   ["outbox_breakers", ["updated_at", "retry_at"]],
   ["removed_entities", ["removed_at"]],
-  ["search_reconciles", ["begun_at", "ended_at"]]
+  ["search_reconciles", ["begun_at", "ended_at"]],
+  ["trace_keep", ["at"]],
+  ["trace_rebuilt", ["at"]]
 ]
 
 const decodeAttempts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
@@ -102,6 +107,7 @@ const stores = Layer.mergeAll(
   HeartbeatsPostgres.layer,
   ProjectionControlPostgres.layer,
   ReconcileStorePostgres.layer,
+  TraceSignalsPostgres.layer,
   backstage
 )
 
