@@ -15,7 +15,10 @@ for program in git python3; do
 done
 rm -rf "$target"
 mkdir -p "$target"
-git clone --quiet --no-checkout "$source" "$target/suite"
+if ! git clone --quiet --no-checkout "$source" "$target/suite"; then
+  echo "w3c: no way to $source; W3C_SOURCE names a clone that you have" >&2
+  exit 1
+fi
 git -C "$target/suite" checkout --quiet $commit
 if ! python3 -m venv "$target/python"; then
   echo "w3c: needs Python's venv (Debian: apt-get install python3-venv)" >&2

@@ -19,7 +19,7 @@ import { answerWithin, Deadline } from "./Deadline.ts"
 import { problemResponse, withRequest } from "./ProblemResponse.ts"
 import { callerOf, debugHeader, requestIdOf } from "./RequestContext.ts"
 import type { RouteTable } from "./RouteTable.ts"
-import { serverAttributes } from "./ServerAttributes.ts"
+import { serverAttributes, spanName } from "./ServerAttributes.ts"
 
 /** Probes, scrapes and the files of the console tell nothing: no span, no log line. */
 const quiet = (path: string) =>
@@ -107,7 +107,7 @@ const inServerSpan = <E, R>(
     const parent = carrier.extract(arrival.parent)
     const link = carrier.extract(arrival.link)
     return yield* Effect.useSpan(
-      seen.route === undefined ? seen.method : `${seen.method} ${seen.route}`,
+      spanName(seen),
       {
         kind: "server",
         ...(parent === undefined ? { root: true } : { parent }),

@@ -3,6 +3,10 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import type { HttpServerRequest } from "effect/http"
 import type { IncomingMessage } from "node:http"
 
+/** A method that nobody knows has no name either. */
+export const spanName = ({ method, route }: { readonly method: string; readonly route: string | undefined }) =>
+  route !== undefined ? `${method} ${route}` : method === "other" ? "HTTP" : method
+
 /** Of the connection, not of headers: what a caller says of our address would be as manifold as callers are. */
 const connectionOf = (request: HttpServerRequest.HttpServerRequest) => {
   // Another server than Node's has none of these.

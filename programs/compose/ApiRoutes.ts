@@ -22,6 +22,7 @@ import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
 import * as Explaining from "./Explaining.ts"
+import * as Keeping from "./Keeping.ts"
 import * as RequestPlane from "./RequestPlane.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
@@ -47,7 +48,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
     const scraped = metricsPort === undefined || metricsPort === httpPort
       ? Layer.empty
       : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
-    return Layer.mergeAll(answered, scraped)
+    return Layer.mergeAll(answered, scraped, Keeping.layer)
   })).pipe(
     Layer.provide([Visibility.layer, LiveOverview.layer, Explaining.layer]),
     Layer.provide(RequestPlane.layer),

@@ -18,6 +18,7 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
 import * as EventLoopDelay from "../../layers/telemetry/EventLoopDelay.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
@@ -45,6 +46,7 @@ const stores = Layer.mergeAll(
   OldestTransaction.layer,
   SearchSourcePostgres.layer,
   SearchBuildsPostgres.layer,
+  TraceSignalsPostgres.layer,
   SearchEngine.layer
 )
 

@@ -150,8 +150,10 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             const settlements = decided.map(({ settlement }) => settlement)
             const held = yield* settle(batch, settlements, spentOf(claim, delivered), lease)
             const rows = decided.map((row): RowFacts => ({ ...row, held: held.has(row.delivery.id) }))
+            const { deliveries: { length: size }, ...claimed } = batch
             const facts: BatchFacts = {
-              batch,
+              batch: claimed,
+              size,
               offset: claim.offset,
               claimStartedAt: claim.startedAt,
               claimedAt: claim.endedAt,

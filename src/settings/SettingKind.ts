@@ -5,6 +5,8 @@ export interface SettingKind<A> {
   readonly parse: (text: string) => Result.Result<A, string>
   /** What may be printed of the text: all of it, unless it is or holds a secret. */
   readonly shown: (text: string) => string
+  /** Nothing is a value, too: a name that is set to nothing is set. */
+  readonly takesNothing?: true
 }
 
 const asItIs = (text: string) => text
@@ -67,6 +69,15 @@ export const someOf = <const A extends ReadonlyArray<string>>(...values: A): Set
     const chosen = text.split(",").map((part) => part.trim()).filter((part) => part !== "")
     return chosen.length > 0 && chosen.every((part) => values.includes(part)) ? [...new Set(chosen)] : undefined
   })
+
+/** As `someOf`, and none of them: nothing at all, or the word. */
+export const anyOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<ReadonlyArray<A[number]>> => ({
+  ...kind(`a comma-separated list of ${values.join(", ")}; or none`, (text) => {
+    const chosen = text.split(",").map((part) => part.trim()).filter((part) => part !== "" && part !== "none")
+    return chosen.every((part) => values.includes(part)) ? [...new Set(chosen)] : undefined
+  }),
+  takesNothing: true
+})
 
 const yes = ["1", "true", "yes", "on"]
 const no = ["0", "false", "no", "off"]

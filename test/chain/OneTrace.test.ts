@@ -253,6 +253,18 @@ describe("one write in one trace", () => {
     }
   })
 
+  it("names a request by its method where it has no route, and a method that nobody knows not at all", async () => {
+    for (const [method, name, shown] of [["GET", "GET", "GET"], ["PROPFIND", "HTTP", "_OTHER"]] as const) {
+      const nowhere = await call(method, "/nowhere/at/all")
+      const traceId = nowhere.headers.get("traceparent")!.slice(3, 35)
+      const server = await until("its span", () => collector.spans.find((span) => span.traceId === traceId))
+      assert.strictEqual(server.name, name)
+      assert.strictEqual(server.attributes["http.request.method"], shown)
+      for (const key of ["http.route", "url.path"]) assert.notProperty(server.attributes, key)
+      assert.strictEqual(server.statusCode, 0)
+    }
+  })
+
   it("leaves the worker's log lines and the API's under the request's ids", async () => {
     const lines = api.output().trim().split("\n").map((line) => JSON.parse(line) as Row)
     const request = lines.find((line) => line["request_id"] === "chain-tag-1" && line["route"] === "/api/v1/tags")!
