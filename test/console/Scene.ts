@@ -54,6 +54,22 @@ export const bury = (scene: Scene, row: Row, errorType: string, detail: string) 
     detail
   )
 
+/** Changes a block that search then never takes: its row is buried before a worker sees it. Nothing else must wait. */
+export const refused = async (scene: Scene, block: Row, errorType: string, detail: string) => {
+  await scene.call("POST", "/api/v1/outbox/search/pause")
+  await scene.call("PATCH", `/api/v1/blocks/${block["id"]}`, { json: { body: `${block["body"]} And once more.` } })
+  await scene.database.query(
+    `with gone as (delete from outbox_search where entity_id = $1 returning *)
+     insert into outbox_dead (${kept}, error_type, error_detail)
+     select 'search', id, clock_timestamp(), entity_type, entity_id, entity_version, op, 1, 'worker-1', traceparent,
+       tracestate, request_id, actor, library_id, changes, created_at, $2, $3 from gone`,
+    block["id"],
+    errorType,
+    detail
+  )
+  await scene.call("POST", "/api/v1/outbox/search/resume")
+}
+
 /** As if it had been written earlier, and failed twice before it succeeded. */
 export const troubled = async (scene: Scene, row: Row) => {
   const id = String(row["id"])
@@ -64,13 +80,13 @@ export const troubled = async (scene: Scene, row: Row) => {
   )
   await scene.database.query(
     `insert into outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, ended_at, result, outcome,
-       error_type, error_detail, traceparent)
+       error_type, error_detail, traceparent, due_at)
      select 'search', id, attempt, lease_owner, created_at + from_start, created_at + from_start + took, 'failed',
-       'retry_scheduled', error, detail, traceparent
+       'retry_scheduled', error, detail, traceparent, created_at + from_start + took + pause
      from outbox_done, (values
-       (1, interval '0.3 seconds', interval '0.12 seconds', 'es_429', 'the engine is busy'),
-       (2, interval '1.1 seconds', interval '1.4 seconds', 'es_timeout', 'no answer within 1.4 s')
-     ) as past (attempt, from_start, took, error, detail)
+       (1, interval '0.3 seconds', interval '0.12 seconds', interval '0.6 seconds', 'es_429', 'the engine is busy'),
+       (2, interval '1.1 seconds', interval '1.4 seconds', interval '1.5 seconds', 'es_timeout', 'no answer within 1.4 s')
+     ) as past (attempt, from_start, took, pause, error, detail)
      where projection = 'search' and id = $1::bigint`,
     id
   )

@@ -28,7 +28,11 @@ suite(`pictures of the console${why === undefined ? "" : `: ${why}`}`, () => {
   beforeAll(async () => {
     running = await runningApi({
       worker: true,
-      env: { WORDLOOM_TRACING: "local", OUTBOX_WORKER_ID: "worker-1", WORDLOOM_TRACE_URL: "http://localhost:16686" }
+      env: {
+        WORDLOOM_TRACING: "local",
+        OUTBOX_WORKER_ID: "worker-1",
+        WORDLOOM_TRACE_URL: "http://localhost:16686/trace/{trace_id}"
+      }
     })
     browser = await openBrowser()
     blocks = await written(running, titles, "otters")
