@@ -19,6 +19,7 @@ const srcFolders = {
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
+  doctor: ["domain", "outbox", "explain", "search"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 
