@@ -20,6 +20,7 @@ const srcFolders = {
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
   plane: ["domain", "search", "telemetry"],
+  doctor: ["domain", "outbox", "explain", "search"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 

@@ -151,6 +151,24 @@ const explain = Command.make("explain", {
   Command.withShortDescription("Why a change is not found yet")
 )
 
+const doctor = Command.make("doctor", {
+  api: text("api", "URL", "Where the API is; by the settings when not given"),
+  traces: text("traces", "URL", "The trace backend's API, such as http://localhost:16686/api; by WORDLOOM_TRACE_URL"),
+  manifests: Flag.String("manifests").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDefault("infra"),
+    Flag.withDescription("Where manifests with liveness probes are")
+  ),
+  json
+}, later(() => import("./commands/Doctor.ts"))).pipe(
+  Command.withDescription(
+    "Look for what is known to go wrong: settings, database, engine, collector (one span is sent and looked for), rows, " +
+      "leases, workers, series and manifests; each with its cause and what to do. Exits with 1 if something is " +
+      "broken, with 2 if the database does not answer."
+  ),
+  Command.withShortDescription("What is wrong with the system, and what to do")
+)
+
 const reconcile = Command.make("reconcile", {
   repair: yes("repair", "Send what differs to the index again, through the outbox"),
   json
@@ -178,7 +196,7 @@ const reindex = Command.make("reindex", {
 
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, explain, outbox, reindex, reconcile, debugToken, config])
+  Command.withSubcommands([migrate, importing, explain, doctor, outbox, reindex, reconcile, debugToken, config])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>
