@@ -15,10 +15,11 @@ const srcFolders = {
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],
   search: ["domain", "outbox", "catalog", "delivery", "telemetry"],
-  chronicle: ["domain", "outbox", "delivery"],
+  chronicle: ["domain", "outbox", "delivery", "telemetry"],
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
+  plane: ["domain", "search", "telemetry"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 
@@ -30,6 +31,9 @@ const vendors = {
   telemetry: "(@opentelemetry/[^/]+|@effect/opentelemetry)",
   http: "@effect/platform-node"
 }
+
+/** An embedded server is asked as any other; the request plane's wires are HTTP's and TCP's. */
+const alsoIn = { postgres: "embedded", http: "plane" }
 
 const installed = (name) => `(^|/)node_modules/${name}/`
 
@@ -45,7 +49,7 @@ const oneLayer = Object.entries(vendors).map(([layer, name]) => ({
   name: `vendor-of-${layer}`,
   comment: `Only layers/${layer} knows ${name}; another layer asks a port of src.`,
   severity: "error",
-  from: { path: "^layers/", pathNot: `^layers/${layer === "postgres" ? "(postgres|embedded)" : layer}/` },
+  from: { path: "^layers/", pathNot: `^layers/(${[layer, alsoIn[layer]].filter(Boolean).join("|")})/` },
   to: { path: installed(name) }
 }))
 

@@ -12,6 +12,7 @@ import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
 import { type Method, methodOf, type RouteTemplate, statusCodeOf } from "../../src/telemetry/HttpLabels.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
 import { type Arrival, nothing, TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { answerWithin, Deadline } from "./Deadline.ts"
@@ -133,7 +134,10 @@ const inServerSpan = <E, R>(
 
 /** A border that breaks lets the request in as one that said nothing. */
 const arrivalOf = (border: TraceBorder["Service"], request: HttpServerRequest.HttpServerRequest) =>
-  Effect.catchCause(Effect.suspend(() => border.arrive(callerOf(request))), () => Effect.succeed(nothing))
+  Effect.catchCause(
+    Effect.suspend(() => border.arrive(callerOf(request))),
+    (cause) => Effect.as(Effect.sync(() => telemetryFailed(Cause.squash(cause))), nothing)
+  )
 
 export const layer = (table: RouteTable) =>
   Layer.unwrap(Effect.gen(function*() {

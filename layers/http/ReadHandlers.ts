@@ -11,6 +11,8 @@ import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
 import { shownState, statusesOf } from "../../src/outbox/ProjectionStatus.ts"
+import { find } from "../../src/plane/Front.ts"
+import { RequestPlane } from "../../src/plane/RequestPlane.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { isSearchable, parseQuery, type SearchTerms, termCount, termsMax } from "../../src/search/SearchQuery.ts"
 import { orProblem } from "./ProblemOf.ts"
@@ -28,7 +30,8 @@ const termsOf = (q: string): Effect.Effect<SearchTerms, ReturnType<typeof badFie
 
 const search = HttpApiBuilder.group(WordloomApi, "search", (build) =>
   Effect.gen(function*() {
-    const index = yield* SearchIndex
+    const { engine } = yield* SearchIndex
+    const plane = yield* RequestPlane
     const tags = yield* TagNames
     return build.handleAll({
       find: Effect.fnUntraced(function*({ query }) {
@@ -36,10 +39,12 @@ const search = HttpApiBuilder.group(WordloomApi, "search", (build) =>
         const tag = query.tag
         const tagId = tag === undefined ? undefined : Option.getOrUndefined(asId(tag)) ?? (yield* tags.idOf(tag))
         // A tag that does not exist is on no block.
-        if (tag !== undefined && tagId === undefined) return { items: [], next_cursor: null, engine: index.engine }
+        if (tag !== undefined && tagId === undefined) return { items: [], next_cursor: null, engine }
         const wanted = { terms, kind: query.kind, library_id: query.library_id, tag_id: tagId }
-        const page = yield* index.find(wanted, query.limit ?? limitDefault, query.cursor)
-        return { ...page, engine: index.engine }
+        const page = yield* find(wanted, query.limit ?? limitDefault, query.cursor).pipe(
+          Effect.provideService(RequestPlane, plane)
+        )
+        return { ...page, engine }
       }, orProblem)
     })
   }))

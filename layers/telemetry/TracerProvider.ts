@@ -16,7 +16,7 @@ import { formatTraceparent, parseTraceparent, parseTracestate } from "../../src/
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { SpanBudget } from "../../src/telemetry/SpanBudget.ts"
-import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { safeCarrier, TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { debugSampler } from "./DebugSampler.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
 import { SpanPipeline } from "./SpanPipeline.ts"
@@ -115,7 +115,7 @@ export const layer = (settings: SettingValues, serviceName: string): Layer.Layer
     const made = provider(settings, serviceName, queue)
     return Layer.mergeAll(
       Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer("wordloom"))),
-      Layer.succeed(TraceCarrier, carrier),
+      Layer.succeed(TraceCarrier, safeCarrier(carrier, telemetryFailed)),
       Layer.succeed(SpanBudget, budgetOf(settings, queue))
     )
   })).pipe(Layer.provide(Pipeline.layer(settings)))

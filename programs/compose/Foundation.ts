@@ -16,6 +16,7 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as EventLoopDelay from "../../layers/telemetry/EventLoopDelay.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -60,7 +61,7 @@ export const layer = (name: string) =>
     Layer.provideMerge(layerTransaction),
     Layer.provideMerge(Database.layer(name)),
     Layer.provideMerge(Layer.mergeAll(noticed, SecureRandom.layerWebCrypto)),
-    Layer.provideMerge(PrometheusReport.layer),
+    Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
     Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
     Layer.provideMerge(Settings.layer(process.env))
   )

@@ -3,6 +3,7 @@ import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule 
 import { Heartbeats } from "../outbox/Heartbeats.ts"
 import { type Batch, type Delivery, Leases, type Settlement } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
+import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { tellBatch } from "./AttemptSpans.ts"
 import { report } from "./BatchReport.ts"
 import { type Delivered, Destination } from "./Destination.ts"
@@ -121,7 +122,7 @@ export class Dispatcher extends Context.Service<Dispatcher, {
           kind: "client",
           attributes: { step: "ack", "messaging.operation.type": "settle" }
         })(function*(batch: Batch, settlements: ReadonlyArray<Settlement>, lease: Fence.HeldLease) {
-          yield* Effect.annotateCurrentSpan({ expected: settlements.length })
+          yield* Effect.annotateCurrentSpan({ ...(yield* StoreAttributes), expected: settlements.length })
           const held = yield* leases.settle(batch, settlements).pipe(
             Effect.retry({ schedule: settleAgain, while: () => lease.mayLast })
           )

@@ -184,6 +184,26 @@ export const table = {
     Duration.seconds(5),
     "the database check of /health/ready"
   ),
+  requestPlane: setting(
+    "WORDLOOM_REQUEST_PLANE",
+    Kind.oneOf("inproc", "http", "tcp"),
+    "inproc",
+    "where the stages of a search are served: in the API, or by query processes over that wire"
+  ),
+  queryPort: setting("WORDLOOM_QUERY_PORT", Kind.port, 8_110, "where a query process serves stages"),
+  queryHttpPort: setting("WORDLOOM_QUERY_HTTP_PORT", Kind.port, 8_111, "a query process's /health and /metrics"),
+  recallAddress: setting(
+    "WORDLOOM_QUERY_RECALL",
+    Kind.address,
+    { host: "127.0.0.1", port: 8_110 },
+    "the query process that the API asks to recall"
+  ),
+  hydrateAddress: setting(
+    "WORDLOOM_QUERY_HYDRATE",
+    Kind.address,
+    { host: "127.0.0.1", port: 8_110 },
+    "the query process that the API asks to hydrate"
+  ),
   metricsEnabled: setting("METRICS_ENABLED", Kind.flag, true, "false: /metrics answers 404"),
   metricsPrefix: setting(
     "WORDLOOM_METRICS_PREFIX",
