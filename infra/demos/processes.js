@@ -57,7 +57,10 @@ export const startProgram = (file, label, env) => {
     running.delete(program)
     if (!stopping) trouble.abort(new Error(`${label} ended with ${code ?? signal}\n${tail.trim()}`))
   })
-  const kill = () => void (hasEnded() || child.kill("SIGKILL"))
+  const kill = () => {
+    stopping = true
+    if (!hasEnded()) child.kill("SIGKILL")
+  }
   /** @type {Program} */
   const program = {
     label,
