@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 /**
- * Records what a real Jaeger answers about real writes: one that went well, one retried, one dead, one whose worker
- * was killed. The tests of `wordloom trace verify` read these files.
+ * Records what a real Jaeger and a real Tempo answer about the same real writes: some that went well, one retried, one
+ * dead, one whose worker was killed. The tests of `wordloom trace verify` read these files.
  *
  *     node infra/demos/record-traces.js FOLDER
  */
+import { once } from "node:events"
 import { mkdirSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { join } from "node:path"
+import { start, stopAll } from "../servers.js"
 import { messageOf, until } from "./patience.js"
 import { step } from "./screen.js"
 import { clearStage, setStage } from "./stage.js"
@@ -14,6 +17,27 @@ import { clearStage, setStage } from "./stage.js"
 /** @import { Stage } from "./stage.js" */
 
 const [, , folder = ""] = process.argv
+
+/**
+ * Sends on all that it gets, to several.
+ * @param {string[]} targets
+ */
+const teeTo = async (targets) => {
+  const server = createServer((asked, response) => {
+    /** @type {Buffer[]} */
+    const chunks = []
+    asked.on("data", (/** @type {Buffer} */ chunk) => chunks.push(chunk)).on("end", async () => {
+      const headers = { "content-type": asked.headers["content-type"] ?? "" }
+      const sent = { method: "POST", headers, body: Buffer.concat(chunks) }
+      const answers = await Promise.all(targets.map((target) => fetch(`${target}${asked.url}`, sent)))
+      response.writeHead(answers.find(({ ok }) => !ok)?.status ?? 200, { "content-type": "application/json" }).end("{}")
+    })
+  }).listen(0, "127.0.0.1")
+  await once(server, "listening")
+  server.unref()
+  const address = /** @type {import("node:net").AddressInfo} */ (server.address())
+  return `http://127.0.0.1:${address.port}`
+}
 
 /**
  * @param {string} url
@@ -24,12 +48,12 @@ const json = async (url) => {
 }
 
 /**
- * @param {Stage} stage
+ * @param {Stage & { tempo: string }} stage
  * @param {string} name
  * @param {string} traceId
  * @param {(names: string[]) => boolean} isWhole
  */
-const record = async ({ jaeger }, name, traceId, isWhole) => {
+const record = async ({ jaeger, tempo }, name, traceId, isWhole) => {
   const base = `${jaeger.urls.query}/api/traces`
   const trace = await until(`${name} in Jaeger`, async () => {
     const answer = await json(`${base}/${traceId}`)
@@ -50,7 +74,9 @@ const record = async ({ jaeger }, name, traceId, isWhole) => {
       })
     )
   )
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ trace, workers })}\n`)
+  writeFileSync(join(folder, `jaeger-${name}.json`), `${JSON.stringify({ trace, workers })}\n`)
+  const [same, ...batches] = await Promise.all([traceId, ...ids].map((id) => json(`${tempo}/api/traces/${id}`)))
+  writeFileSync(join(folder, `tempo-${name}.json`), `${JSON.stringify({ trace: same, workers: batches })}\n`)
   step("recorded", `${name}: ${trace.data[0].spans.length} spans, ${workers.length} batches, trace ${traceId}`)
 }
 
@@ -62,7 +88,9 @@ const count = (names, name) => names.filter((other) => other === name).length
 
 const play = async () => {
   mkdirSync(folder, { recursive: true })
-  const stage = await setStage({ OUTBOX_LEASE: "3s", OUTBOX_BACKOFF_BASE: "200ms", OUTBOX_BACKOFF_CAP: "400ms" })
+  const kept = await start("tempo")
+  const quick = { OUTBOX_LEASE: "3s", OUTBOX_BACKOFF_BASE: "200ms", OUTBOX_BACKOFF_CAP: "400ms" }
+  const stage = { ...await setStage(quick, (otlp) => teeTo([otlp, kept.urls.otlp])), tempo: kept.urls.query }
   const { engine, startWorker, write } = stage
   let worker = await startWorker("worker-a")
   const both = (/** @type {string[]} */ names) =>
@@ -107,4 +135,5 @@ try {
   process.exitCode = 1
 }
 await clearStage()
+await stopAll()
 process.exit()

@@ -22,8 +22,9 @@ export const clearStage = async () => {
 
 /**
  * @param {Record<string, string>} [settings] for the API and every worker
+ * @param {(otlp: string) => string | Promise<string>} [through] where spans are sent on their way to Jaeger
  */
-export const setStage = async (settings = {}) => {
+export const setStage = async (settings = {}, through = (otlp) => otlp) => {
   const servers = await Promise.all([
     start("postgres", { fsync: false }),
     start("elasticsearch"),
@@ -41,7 +42,7 @@ export const setStage = async (settings = {}) => {
     WORDLOOM_SHUTDOWN_GRACE: "2s",
     WORDLOOM_TRACING_ENABLED: "1",
     OTEL_TRACES_SAMPLER: "always_on",
-    OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.urls.otlp,
+    OTEL_EXPORTER_OTLP_ENDPOINT: await through(jaeger.urls.otlp),
     OTEL_BSP_SCHEDULE_DELAY: "100",
     ...settings
   }

@@ -2,7 +2,7 @@
 import { Client } from "@elastic/elasticsearch"
 import { Clock, Context, Data, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { EngineCall } from "../../src/delivery/EngineCall.ts"
-import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { outbound } from "../../src/telemetry/TraceCarrier.ts"
 import { type Refusal, refusalOf, unreadable } from "./ElasticsearchErrors.ts"
 
 export interface Options {
@@ -90,16 +90,6 @@ const acquire = ({ apiKey, url }: Options) =>
       )
   )
 
-const traceHeaders = Effect.gen(function*() {
-  const span = yield* Effect.option(Effect.currentParentSpan)
-  const carrier = yield* TraceCarrier
-  const context = Option.isSome(span) ? carrier.inject(span.value) : undefined
-  if (context === undefined) return {}
-  return context.tracestate === null
-    ? { traceparent: context.traceparent }
-    : { traceparent: context.traceparent, tracestate: context.tracestate }
-})
-
 const addressOf = (url: string): EngineCall["attributes"] => {
   const { hostname, port, protocol } = new URL(url)
   return {
@@ -132,7 +122,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     })
 
   const request = Effect.fnUntraced(function*(wanted: Request) {
-    const headers = yield* traceHeaders
+    const headers = yield* outbound
     const { body, statusCode } = yield* send(wanted, headers).pipe(
       // The client's own timeout ends with the headers: a body that stops half-way would hang.
       Effect.timeoutOrElse({

@@ -24,7 +24,7 @@ const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<str
   ["reconcile", reconcile]
 ]
 
-const table = "wordloom_migrations"
+export const table = "wordloom_migrations"
 
 const apply = (statements: ReadonlyArray<string>) =>
   Effect.flatMap(

@@ -21,7 +21,7 @@ import * as IndexEntries from "./IndexEntries.ts"
 import { bigints, booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable, sqlState } from "./PostgresErrors.ts"
 import * as SearchGenerations from "./SearchGenerations.ts"
-import { silent, statement } from "./Statement.ts"
+import { silent, SpokenTo, statement } from "./Statement.ts"
 
 const { snippet: _made, ...found } = SearchHit.fields
 const decodeHits = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...found, body: Schema.String })))
@@ -103,7 +103,7 @@ const make = Effect.gen(function*() {
     // Rows are always locked in the same order, so that two workers cannot wait for each other.
     const ordered = writes.toSorted((a, b) => a.id < b.id ? -1 : 1)
     const attributes = {
-      "db.system.name": "postgresql",
+      ...(yield* SpokenTo),
       "db.collection.name": "search_documents",
       "db.operation.batch.size": writes.length
     }

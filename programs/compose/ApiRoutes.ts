@@ -17,6 +17,7 @@ import * as RequestSchema from "../../src/api/RequestSchema.ts"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
 import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
+import * as Border from "./Border.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
 
@@ -43,6 +44,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
     return Layer.mergeAll(answered, scraped)
   })).pipe(
     Layer.provide(Visibility.layer),
+    Layer.provide(Border.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))
   )

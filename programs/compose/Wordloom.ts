@@ -39,6 +39,21 @@ const config = Command.make("config", { json }, later(() => import("./commands/C
   Command.withDescription("Print every setting: its value, its source and its meaning. Connects to nothing.")
 )
 
+const debugToken = Command.make("debug-token", {
+  for: Flag.String("for").pipe(
+    Flag.withDefault("10m"),
+    Flag.withMetavar("DURATION"),
+    Flag.withDescription("How long it is valid, from 1s to 1h")
+  ),
+  json
+}, later(() => import("./commands/DebugToken.ts"))).pipe(
+  Command.withDescription(
+    "Print a token that has a request's trace kept, whatever the sampling ratio is: send it as x-wordloom-debug. " +
+      "Needs the API's WORDLOOM_TRACE_SECRET. From the API's own machine x-wordloom-debug: 1 is enough."
+  ),
+  Command.withShortDescription("Print a token that has a request's trace kept")
+)
+
 const importing = Command.make("import", {
   file: Argument.String("file.jsonl").pipe(
     Argument.withDescription(`One object a line: {"title", "body", "tags": ["name"]?, "library": "name"?}`)
@@ -146,7 +161,7 @@ const reindex = Command.make("reindex", {
 
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, outbox, reindex, reconcile, trace, config])
+  Command.withSubcommands([migrate, importing, outbox, reindex, reconcile, trace, debugToken, config])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>

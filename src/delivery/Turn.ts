@@ -1,5 +1,5 @@
 /** One turn of a worker: claims as much as its valve admits, and handles what there was. */
-import { Clock, Context, type Duration, Effect, Exit, Metric, Option, Tracer } from "effect"
+import { Clock, Context, type Duration, Effect, Exit, Option, Tracer } from "effect"
 import { type Batch, Leases } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
@@ -28,10 +28,10 @@ export type Turn =
 const handle = Effect.fnUntraced(function*(batch: Batch, claim: ClaimFacts) {
   const dispatcher = yield* Dispatcher
   const { deliveries: { length: size }, projection } = batch
-  const held = (by: number) => Metric.modify(Metric.withAttributes(Metrics.inFlight, { projection }), by)
+  const held = (by: number) => Metrics.inFlight.move({ projection }, by)
   // Whatever is told of the rows, they must not be left to their lease because of it.
   yield* Effect.ignoreCause(
-    Effect.andThen(held(size), Metric.update(Metric.withAttributes(Metrics.batchSizes, { projection }), size))
+    Effect.andThen(held(size), Metrics.batchSizes.observe({ projection }, size))
   )
   yield* inLoopSpan(batch, claim, dispatcher.dispatch(batch, claim)).pipe(
     Effect.ensuring(Effect.ignoreCause(held(-size)))
@@ -75,7 +75,7 @@ export const runOnce = Effect.fnUntraced(function*(
   const rows = yield* claimed(slot, (worker, limit) => leases.claim(projection, { worker, limit, leaseFor }), more)
   if (typeof rows !== "number") return rows
   if (rows > 0) return { _tag: "Worked", rows }
-  yield* Metric.update(Metric.withAttributes(Metrics.idlePolls, { projection }), 1)
+  yield* Metrics.idlePolls.add({ projection })
   return { _tag: "Idle" }
 })
 

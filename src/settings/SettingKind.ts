@@ -77,6 +77,10 @@ export const url = kind("an http:// or https:// address", (text) => {
 
 export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), nothing)
 
+/** What signs must not be guessed. */
+export const secretKey = (least: number): SettingKind<Redacted.Redacted> =>
+  kind(`at least ${least} characters`, (text) => text.length >= least ? Redacted.make(text) : undefined, nothing)
+
 /** Other tools' spellings (`postgres://`, SQLAlchemy's `postgresql+psycopg://`) are taken as `postgresql://`. */
 export const postgresUrl: SettingKind<Redacted.Redacted> = kind(
   "postgresql://user:password@host:port/database",

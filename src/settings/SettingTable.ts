@@ -92,6 +92,18 @@ export const table = {
     "traceidratio is treated as parentbased_traceidratio"
   ),
   samplerRatio: setting("OTEL_TRACES_SAMPLER_ARG", Kind.ratio, 1, "the ratio of the ratio samplers"),
+  traceTrust: setting(
+    "WORDLOOM_TRACE_TRUST",
+    Kind.oneOf("accept", "trust", "restart"),
+    "accept",
+    "a caller's traceparent: its ids under our own sampling; its sampling too; or a new trace that links to it"
+  ),
+  traceSecret: setting(
+    "WORDLOOM_TRACE_SECRET",
+    Kind.secretKey(16),
+    undefined,
+    "signs debug tokens, and decides which of callers' traces are kept; the latter by the database when not set"
+  ),
   serviceName: setting("OTEL_SERVICE_NAME", Kind.words, undefined, "replaces the program's own name"),
   resourceAttributes: setting(
     "OTEL_RESOURCE_ATTRIBUTES",

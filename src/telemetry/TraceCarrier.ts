@@ -1,5 +1,5 @@
 /** Between live spans and the text that a header or a row carries. */
-import { Context, Tracer } from "effect"
+import { Context, Effect, Option, Tracer } from "effect"
 import { formatTraceparent, parseTraceparent, type TraceContext } from "../domain/TraceContext.ts"
 
 export interface TraceCarrier {
@@ -27,4 +27,15 @@ export const TraceCarrier = Context.Reference<TraceCarrier>("wordloom/telemetry/
         : Tracer.externalSpan({ traceId: ids.traceId, spanId: ids.spanId, sampled: (ids.flags & 1) === 1 })
     }
   })
+})
+
+/** What a request or a message to another program carries: the context of the span that is open around the sending. */
+export const outbound: Effect.Effect<Readonly<Record<string, string>>> = Effect.gen(function*() {
+  const span = yield* Effect.option(Effect.currentParentSpan)
+  const carrier = yield* TraceCarrier
+  const context = Option.isSome(span) ? carrier.inject(span.value) : undefined
+  return {
+    ...(context === undefined ? {} : { traceparent: context.traceparent }),
+    ...(context === undefined || context.tracestate === null ? {} : { tracestate: context.tracestate })
+  }
 })
