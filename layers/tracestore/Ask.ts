@@ -6,6 +6,7 @@ import { TraceStoreUnavailable } from "../../src/trace/TraceStore.ts"
 export interface Store {
   readonly name: string
   readonly base: URL
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** A trace of ten thousand spans is about ten megabytes in Jaeger's JSON. */
@@ -18,11 +19,15 @@ const shown = ({ host, pathname, protocol }: URL) => `${protocol}//${host}${path
 export const unavailable = (store: Store, url: URL, reason: string, hint = "") =>
   new TraceStoreUnavailable({ store: store.name, url: shown(url), reason, hint })
 
-/** `http://host:port` means its `/api`, which is where both Jaeger and Tempo answer. */
+/** `http://host:port` means its `/api`, where both Jaeger and Tempo answer. A user in it is sent as a header. */
 export const storeAt = (name: string, baseUrl: URL): Store => {
   const base = new URL(baseUrl)
   base.pathname = base.pathname.replace(/\/+$/, "") || "/api"
-  return { name, base }
+  const user = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`
+  base.username = ""
+  base.password = ""
+  const authorization = user === ":" ? {} : { authorization: `Basic ${Buffer.from(user).toString("base64")}` }
+  return { name, base, headers: { accept: "application/json", ...authorization } }
 }
 
 export const urlOf = ({ base }: Store, path: string, query: Readonly<Record<string, string>> = {}): URL => {
@@ -61,7 +66,7 @@ export const ask = Effect.fnUntraced(function*(store: Store, url: URL) {
   const client = yield* HttpClient.HttpClient
   const failed = (reason: string, hint?: string) => unavailable(store, url, reason, hint)
   const answer = Effect.gen(function*() {
-    const response = yield* client.get(url, { headers: { accept: "application/json" } })
+    const response = yield* client.get(url, { headers: store.headers })
     const text = yield* textOf(
       response,
       () => failed(`an answer of more than ${bytesMax / 1024 / 1024} MiB`, "use --limit or --trace-id")

@@ -37,12 +37,10 @@ const notFound: Answer = {
   body: JSON.stringify({ data: null, errors: [{ code: 404, msg: "trace not found" }] })
 }
 
-/** As Jaeger: whole traces by id, and those of a service with an operation. `change` is done to each document. */
-export const jaegerOf = (names: ReadonlyArray<Recording>, change = (document: Document) => document) => {
-  const traces = names.map(documentOf).map(change).flatMap(({ trace, workers }) => [trace, ...workers]).map(
-    ({ data }) => data[0]
-  )
-  return serving((url) => {
+/** As Jaeger: whole traces by id, and those of a service with an operation. */
+export const asJaeger = (documents: ReadonlyArray<Document>) => {
+  const traces = documents.flatMap(({ trace, workers }) => [trace, ...workers]).map(({ data }) => data[0])
+  return (url: URL): Answer => {
     const id = /\/traces\/([0-9a-f]+)$/.exec(url.pathname)?.[1]
     const service = url.searchParams.get("service")
     const operation = url.searchParams.get("operation")
@@ -54,5 +52,9 @@ export const jaegerOf = (names: ReadonlyArray<Recording>, change = (document: Do
     return id !== undefined && found.length === 0
       ? notFound
       : { body: JSON.stringify({ data: found, total: found.length, errors: null }) }
-  })
+  }
 }
+
+/** `change` is done to each document before it is served. */
+export const jaegerOf = (names: ReadonlyArray<Recording>, change = (document: Document) => document) =>
+  serving(asJaeger(names.map(documentOf).map(change)))
