@@ -4,6 +4,7 @@ import { HttpServer } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Edge from "../../layers/http/Edge.ts"
 import * as EntityHandlers from "../../layers/http/EntityHandlers.ts"
+import * as ExplainHandlers from "../../layers/http/ExplainHandlers.ts"
 import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
 import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
 import * as PageRoutes from "../../layers/http/PageRoutes.ts"
@@ -18,11 +19,12 @@ import { WordloomApi } from "../../src/api/WordloomApi.ts"
 import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
+import * as Explaining from "./Explaining.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
 
 const api = HttpApiBuilder.layer(WordloomApi, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([EntityHandlers.layer, ReadHandlers.layer]),
+  Layer.provide([EntityHandlers.layer, ReadHandlers.layer, ExplainHandlers.layer]),
   Layer.provide([RequestSchema.layer, Utf8Bodies.layer])
 )
 
@@ -43,7 +45,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
       : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
     return Layer.mergeAll(answered, scraped)
   })).pipe(
-    Layer.provide(Visibility.layer),
+    Layer.provide([Visibility.layer, Explaining.layer]),
     Layer.provide(Border.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))

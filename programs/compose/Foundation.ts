@@ -4,6 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as DeliveryStatusPostgres from "../../layers/postgres/DeliveryStatusPostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as ExplainPostgres from "../../layers/postgres/ExplainPostgres.ts"
 import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
@@ -34,6 +35,7 @@ const stores = Layer.mergeAll(
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
   DeliveryStatusPostgres.layer,
+  ExplainPostgres.layer,
   LeasesPostgres.layer,
   ProjectionControlPostgres.layer,
   ReconcileStorePostgres.layer,

@@ -134,6 +134,24 @@ const outbox = Command.make("outbox").pipe(
   Command.withSubcommands([stats, list, replay, pause, resume])
 )
 
+const explain = Command.make("explain", {
+  entity: Argument.String("kind/id").pipe(
+    Argument.withDescription("block/, tag/ or library/ and an id"),
+    Argument.optional,
+    Argument.map(Option.getOrUndefined)
+  ),
+  event: text("event", "PROJECTION/ID", "One row of an outbox, such as search/12"),
+  requestId: text("request-id", "ID", "What a request changed"),
+  traceId: text("trace-id", "HEX", "What was changed in a trace"),
+  json
+}, later(() => import("./commands/Explain.ts"))).pipe(
+  Command.withDescription(
+    "What has become of a change: a sentence, five answers with their evidence, where the time went and what to do. " +
+      "Exits with 1 if the change is not where it should be, with 2 if there is no such change or nobody can say."
+  ),
+  Command.withShortDescription("Why a change is not found yet")
+)
+
 const reconcile = Command.make("reconcile", {
   repair: yes("repair", "Send what differs to the index again, through the outbox"),
   json
@@ -161,7 +179,17 @@ const reindex = Command.make("reindex", {
 
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, outbox, reindex, reconcile, trace, debugToken, config])
+  Command.withSubcommands([
+    migrate,
+    importing,
+    explain,
+    outbox,
+    reindex,
+    reconcile,
+    trace,
+    debugToken,
+    config
+  ])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>

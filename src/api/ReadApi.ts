@@ -10,11 +10,11 @@ import { Projection } from "../outbox/Projection.ts"
 import { PauseReason, ProjectionControlled, ProjectionStatus } from "../outbox/ProjectionStatus.ts"
 import { SearchHit } from "../search/SearchIndex.ts"
 import { queryMax } from "../search/SearchQuery.ts"
+import { TraceId } from "./Ids.ts"
 import { BadRequest, NotFound, Unavailable } from "./Problems.ts"
 
 const Cursor = Schema.String.check(Schema.isMaxLength(1_024))
 const paging = { limit: Schema.optionalKey(Limit), cursor: Schema.optionalKey(Cursor) }
-const TraceId = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/, { message: "must be 32 lower-case hex digits" }))
 const pageOf = <S extends Schema.Top>(item: S) =>
   Schema.Struct({ items: Schema.Array(item), next_cursor: Schema.NullOr(Schema.String) })
 

@@ -28,7 +28,14 @@ const backstage = Layer.effect(
       clear: Effect.orDie(store.run(store.write(empty))),
       passTime: TestClock.adjust,
       attempts: Effect.map(store.read, ({ attempts }) =>
-        attempts.map(({ errorType, ...attempt }) => ({ ...attempt, error_type: errorType })))
+        attempts.map(({ attempt, errorType: error_type, id, outcome, projection, worker }) => ({
+          projection,
+          id,
+          attempt,
+          worker,
+          outcome,
+          error_type
+        })))
     }))
 )
 
