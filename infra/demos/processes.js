@@ -81,6 +81,27 @@ export const startProgram = (file, label, env) => {
   return program
 }
 
+/**
+ * Runs a program to its end, as somebody types it.
+ * @param {string} file its name in `programs`
+ * @param {ReadonlyArray<string>} args
+ * @param {Record<string, string>} env
+ */
+export const runProgram = async (file, args, env) => {
+  const { HOME = "", PATH = "" } = process.env
+  const child = spawn(command, [...words, join(root, "programs", file), ...args], {
+    env: { HOME, PATH, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 60_000
+  })
+  let out = ""
+  let err = ""
+  child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => void (out += text))
+  child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => void (err += text))
+  const [code] = await once(child, "close")
+  return { code: /** @type {number | null} */ (code), out, err }
+}
+
 export const stopPrograms = async () => {
   await Promise.all([...running].map((program) => program.stop()))
 }

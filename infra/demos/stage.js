@@ -3,8 +3,8 @@ import { start } from "../servers.js"
 import { reservePorts } from "../servers/system.js"
 import { connect } from "./database.js"
 import { engineWithFaults } from "./engine-faults.js"
-import { ask, trouble } from "./patience.js"
-import { startProgram, stopPrograms, untilReady } from "./processes.js"
+import { ask, trouble, until } from "./patience.js"
+import { runProgram, startProgram, stopPrograms, untilReady } from "./processes.js"
 
 /** @import { Program } from "./processes.js" */
 
@@ -66,7 +66,8 @@ export const setStage = async (settings = {}, through = (otlp) => otlp) => {
       OUTBOX_METRICS_PORT: String(metrics),
       ...own
     })
-    await untilReady(worker, `http://127.0.0.1:${health}`)
+    // Not ready, but alive: a worker whose engine is away is started as well.
+    await until(`${id} to live`, async () => (await ask(`http://127.0.0.1:${health}/health/live`)).status === 200)
     return worker
   }
 
@@ -87,7 +88,17 @@ export const setStage = async (settings = {}, through = (otlp) => otlp) => {
     return { id: entity.id, traceId }
   }
 
+  /**
+   * `wordloom …`, with JSON as its answer.
+   * @param {ReadonlyArray<string>} args
+   */
+  const wordloom = async (...args) => {
+    const { code, err, out } = await runProgram("wordloom.js", [...args, "--json"], shared)
+    if (out === "") throw new Error(`wordloom ${args.join(" ")} ended with ${code}: ${err.trim()}`)
+    return { code, answer: /** @type {any} */ (JSON.parse(out)) }
+  }
+
   const look = async (/** @type {string} */ path) => JSON.parse((await ask(`${api}/api/v1/${path}`)).text)
 
-  return { api, database, elasticsearch, engine, jaeger, look, postgres, shared, startWorker, write }
+  return { api, database, elasticsearch, engine, jaeger, look, postgres, shared, startWorker, wordloom, write }
 }
