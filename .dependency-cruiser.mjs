@@ -11,6 +11,7 @@ const srcFolders = {
   health: [],
   outbox: ["domain"],
   telemetry: ["domain", "outbox"],
+  trace: ["domain"],
   idempotency: ["domain", "outbox"],
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import manifest from "../../package.json" with { type: "json" }
 import { exitCodeOf, messageOf } from "./commands/ExitCode.ts"
+import { trace } from "./TraceCommand.ts"
 
 const later =
   <Input, E>(load: () => Promise<{ readonly run: (input: Input) => Effect.Effect<void, E> }>) => (input: Input) =>
@@ -196,7 +197,18 @@ const reindex = Command.make("reindex", {
 
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, explain, doctor, outbox, reindex, reconcile, debugToken, config])
+  Command.withSubcommands([
+    migrate,
+    importing,
+    explain,
+    doctor,
+    outbox,
+    reindex,
+    reconcile,
+    trace,
+    debugToken,
+    config
+  ])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>
