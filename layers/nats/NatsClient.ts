@@ -3,6 +3,7 @@ import {
   AckPolicy,
   DiscardPolicy,
   jetstream,
+  JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamClient,
   jetstreamManager,
@@ -48,7 +49,8 @@ export const unavailable = (cause: unknown) =>
 
 const asked = <A>(question: () => Promise<A>) => Effect.tryPromise({ try: question, catch: unavailable })
 
-const isUnknown = (error: unknown) => error instanceof JetStreamApiError && error.code === 404
+const isUnknown = (error: unknown) =>
+  error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound
 
 /** Idempotent: what is there with other limits gets these. Says whether something was missing. */
 const ensure = Effect.fnUntraced(function*(connection: NatsConnection, wanted: Names) {

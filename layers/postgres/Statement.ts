@@ -12,6 +12,8 @@ export type Table =
   | "chronicle_entries"
   | "search_documents"
   | "idempotency_keys"
+  | "realtime_sessions"
+  | "realtime_messages"
 
 /** `db.{operation}` around a statement; the library's own span for it is silenced. */
 export const statement = <A, E, R>(

@@ -16,6 +16,7 @@ import * as FanOut from "../../src/delivery/FanOut.ts"
 import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
+import type { Projection } from "../../src/outbox/Projection.ts"
 import * as ReconcileSchedule from "../../src/reconcile/Schedule.ts"
 import type { SearchBuilds } from "../../src/search/SearchBuilds.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
@@ -25,9 +26,11 @@ import { Settings } from "../../src/settings/Settings.ts"
 import { DatabaseAddress } from "./Database.ts"
 import { preparedIndex } from "./Foundation.ts"
 
+/** What is relayed to the message bus is relayed by logic. */
 const tracers = {
   search: OpenTelemetry.layer("wordloom-search-outbox-worker"),
-  chronicle: OpenTelemetry.layer("wordloom-chronicle-outbox-worker")
+  chronicle: OpenTelemetry.layer("wordloom-chronicle-outbox-worker"),
+  realtime: OpenTelemetry.layer("wordloom-logic")
 } as const
 
 /** Whoever drains search also sees from time to time whether the index says what it should. */
@@ -51,7 +54,7 @@ const destinations: Readonly<Record<"search" | "chronicle", Told>> = {
 }
 
 /** Drains one outbox to whoever is told of it. */
-export const drain = <R>(projection: "search" | "chronicle", told: Layer.Layer<Destination, never, R>) =>
+export const drain = <R>(projection: Projection, told: Layer.Layer<Destination, never, R>) =>
   Layer.unwrap(Effect.map(Settings, (settings) => {
     const { attemptsMax, lease } = settings
     const backoff = {
@@ -93,7 +96,11 @@ export const around = <E, R>(drains: Layer.Layer<never, E, R>) =>
       Layer.provide(Housekeeping.layer)
     )))
 
-export const layer = Layer.unwrap(Effect.map(Settings, ({ projections }) => {
-  const drains = projections.map((projection) => drain(projection, destinations[projection]))
-  return around(Layer.mergeAll(reconciled, ...drains))
-}))
+/** `further`: what else is drained under the same worker's name. */
+export const layerWith = <E, R>(further: Layer.Layer<never, E, R>) =>
+  Layer.unwrap(Effect.map(Settings, ({ projections }) => {
+    const drains = projections.map((projection) => drain(projection, destinations[projection]))
+    return around(Layer.mergeAll(reconciled, further, ...drains))
+  }))
+
+export const layer = layerWith(Layer.empty)

@@ -142,13 +142,11 @@ const tellSteps = (tracer: Tracer.Tracer, process: Tracer.Span, facts: BatchFact
 
 const tellRow = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFacts, row: RowFacts): Tracer.Span => {
   tellWaits(tracer, parent, facts, row.delivery)
-  const process = begin(tracer, parent, {
-    name: "outbox.process",
-    kind: "consumer",
-    from: facts.claimStartedAt > facts.claimedAt ? facts.claimedAt : facts.claimStartedAt,
-    attributes: processAttributes(facts, row),
-    links: Option.match(facts.processBatch, { onNone: () => [], onSome: (span) => [{ span, attributes: {} }] })
-  })
+  const from = facts.claimStartedAt > facts.claimedAt ? facts.claimedAt : facts.claimStartedAt
+  const process = facts.begun.get(row.delivery.id) ??
+    begin(tracer, parent, { name: "outbox.process", kind: "consumer", from })
+  for (const [key, value] of Object.entries(processAttributes(facts, row))) process.attribute(key, value)
+  if (Option.isSome(facts.processBatch)) process.addLinks([{ span: facts.processBatch.value, attributes: {} }])
   tellSteps(tracer, process, facts, row)
   const error = errorOf(row)
   process.end(facts.endedAt, error === undefined ? Exit.void : Exit.fail(new SpanError(error.detail)))
@@ -179,7 +177,9 @@ export const tellBatch = Effect.fnUntraced(function*(facts: BatchFacts, rows: Re
   const spans = new Map<number, Tracer.Span>()
   for (const row of rows) {
     const { trace } = row.delivery
-    if (trace === null || (isQuiet(row) && !budget.allows(isSampled(trace), spansAround + facts.calls.length))) continue
+    if (trace === null) continue
+    const isWanted = !isQuiet(row) || facts.begun.has(row.delivery.id)
+    if (!isWanted && !budget.allows(isSampled(trace), spansAround + facts.calls.length)) continue
     const parent = carrier.extract(trace)
     if (parent !== undefined) spans.set(row.delivery.id, tellRow(tracer, parent, facts, row))
   }

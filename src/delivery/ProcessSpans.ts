@@ -1,8 +1,8 @@
 /**
  * The `outbox.process` spans that have to be there before their row's outcome is known.
  *
- * A row's spans are written once it is settled. But what a message bus carries on names the span that it was sent in, so
- * whoever sends one begins the row's span earlier; the rest of the attempt is told in it as always.
+ * A row's spans are written once it is settled. But what a message bus carries on names the span that it was sent in.
+ * So whoever sends one begins the row's span earlier; the rest of the attempt is told in it as always.
  */
 import { Context, Option, type Tracer } from "effect"
 import type { Delivery } from "../outbox/Leases.ts"

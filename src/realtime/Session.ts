@@ -1,4 +1,4 @@
-/** What is said in a session, and how sessions are named: each belongs to a tag, a library or a block, and has its id. */
+/** What is said in a session, and how sessions are named: each belongs to a tag, a library or a block. */
 import { Schema } from "effect"
 import { FieldChange, Operation } from "../domain/Change.ts"
 import { EntityId, EntityKind, Version } from "../domain/Entity.ts"

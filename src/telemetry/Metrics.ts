@@ -58,5 +58,26 @@ export const searchDrift = Metric.gauge("search_drift", {
 })
 export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)")
 
+export const realtimeConnections = Metric.gauge("realtime_connections", { description: "Open WebSocket connections" })
+export const realtimeMessages = counter(
+  "realtime_messages_total",
+  "Messages of sessions, by direction (received, sent, filled) and result (ok, failed)"
+)
+export const realtimeClosed = counter(
+  "realtime_connections_closed_total",
+  "WebSocket connections ended by the gateway, by reason (slow, silent, rate, invalid, draining)"
+)
+export const realtimePushes = counter("realtime_pushes_total", "Pushes to gateways, by result (ok, failed)")
+export const realtimeBuried = counter("realtime_buried_total", "Messages that the bus put aside as dead")
+export const realtimeLatency = histogram(
+  "realtime_push_seconds",
+  "Seconds from a message's commit to its push to a gateway",
+  waiting
+)
+
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
+export const invalidContexts = counter(
+  "tracing_invalid_context_total",
+  "Trace contexts that were invalid and so ignored, by carrier (http, grpc, nats, tcp, websocket, outbox)"
+)
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
