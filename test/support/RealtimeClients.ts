@@ -45,8 +45,9 @@ export interface Member {
   readonly leave: () => void
 }
 
-/** Answers that do not come within this are asked for again, under the same client id. */
-const askAgainMs = 4_000
+/** On a connection that stays, an answer comes; asking again at once would only make a slow answer slower. */
+const askAgainMs = 30_000
+const afterRefusalMs = 1_000
 const comeBackMs = 200
 
 /** A member of one session for as long as it is not told to leave. */
@@ -83,7 +84,9 @@ export const member = (
     } else if (frame["type"] === "sent") {
       waiting.get(frame["client_id"])?.done(frame["seq"])
       waiting.delete(frame["client_id"])
-    } else if (frame["type"] === "error" && frame["code"] === "unavailable" && !joined) {
+    } else if (frame["type"] === "error" && frame["client_id"] !== undefined) {
+      setTimeout(() => transmit(frame["client_id"]), afterRefusalMs)
+    } else if (frame["type"] === "error" && !joined) {
       socket?.close()
     }
   }
