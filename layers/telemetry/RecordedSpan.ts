@@ -3,6 +3,8 @@ import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
 import * as Otel from "@opentelemetry/api"
 import { Cause, Context, Exit, Option, type Tracer } from "effect"
 import { excerpt } from "../../src/domain/Text.ts"
+import { DebugTrace } from "../../src/telemetry/DebugTrace.ts"
+import { asDebug } from "./DebugSampler.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
 
 /** Contract §5: longer error text, and every stack, belongs to the log. */
@@ -27,8 +29,11 @@ const attributesOf = (values: Iterable<readonly [string, unknown]>): Otel.Attrib
   return attributes
 }
 
+/** Says that the trace id is random. OpenTelemetry's tracer loses it; whoever goes on with a trace must not. */
+const randomFlag = 0x02
+
 export const spanContextOf = (span: Tracer.AnySpan): Otel.SpanContext => {
-  if (span instanceof RecordedSpan) return span.otel.spanContext()
+  if (span instanceof RecordedSpan) return span.context
   const traceState = Context.getOrUndefined(span.annotations, OtelTracer.OtelTraceState)
   return {
     traceId: span.traceId,
@@ -56,6 +61,9 @@ const quietly = (tell: () => void): void => {
 
 type Options = Parameters<Tracer.Tracer["span"]>[0]
 
+const rootContext = ({ annotations }: Options): Otel.Context =>
+  Context.get(annotations, DebugTrace) ? asDebug(Otel.ROOT_CONTEXT) : Otel.ROOT_CONTEXT
+
 export class RecordedSpan implements Tracer.Span {
   readonly _tag = "Span"
   readonly name: string
@@ -65,6 +73,7 @@ export class RecordedSpan implements Tracer.Span {
   readonly links: Array<Tracer.SpanLink>
   readonly attributes = new Map<string, unknown>()
   readonly otel: Otel.Span
+  readonly context: Otel.SpanContext
   readonly traceId: string
   readonly spanId: string
   readonly sampled: boolean
@@ -77,6 +86,7 @@ export class RecordedSpan implements Tracer.Span {
     this.parent = options.root ? Option.none() : options.parent
     this.links = options.links
     this.status = { _tag: "Started", startTime: options.startTime }
+    const parent = Option.getOrUndefined(Option.map(this.parent, spanContextOf))
     this.otel = tracer.startSpan(
       options.name,
       {
@@ -87,15 +97,13 @@ export class RecordedSpan implements Tracer.Span {
           attributes: attributesOf(Object.entries(attributes))
         }))
       },
-      Option.match(this.parent, {
-        onNone: () => Otel.ROOT_CONTEXT,
-        onSome: (parent) => Otel.trace.setSpanContext(Otel.ROOT_CONTEXT, spanContextOf(parent))
-      })
+      parent === undefined ? rootContext(options) : Otel.trace.setSpanContext(Otel.ROOT_CONTEXT, parent)
     )
-    const context = this.otel.spanContext()
-    this.traceId = context.traceId
-    this.spanId = context.spanId
-    this.sampled = (context.traceFlags & Otel.TraceFlags.SAMPLED) !== 0
+    const made = this.otel.spanContext()
+    this.context = { ...made, traceFlags: made.traceFlags | ((parent?.traceFlags ?? 0) & randomFlag) }
+    this.traceId = made.traceId
+    this.spanId = made.spanId
+    this.sampled = (made.traceFlags & Otel.TraceFlags.SAMPLED) !== 0
   }
 
   /** Handed on at the end, all at once: one by one they were most of what a span costs. */

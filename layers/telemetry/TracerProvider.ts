@@ -1,7 +1,6 @@
 /** OpenTelemetry's SDK as Effect's tracer: what is recorded, of which resource, how it is sampled and where it goes. */
 import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
-import type * as Otel from "@opentelemetry/api"
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
+import * as Otel from "@opentelemetry/api"
 import { resourceFromAttributes } from "@opentelemetry/resources"
 import {
   AlwaysOffSampler,
@@ -9,6 +8,7 @@ import {
   BasicTracerProvider,
   ParentBasedSampler,
   type Sampler,
+  type SpanProcessor,
   TraceIdRatioBasedSampler
 } from "@opentelemetry/sdk-trace-base"
 import { Effect, Layer, Tracer } from "effect"
@@ -16,13 +16,14 @@ import { formatTraceparent, parseTraceparent, parseTracestate } from "../../src/
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { SpanBudget } from "../../src/telemetry/SpanBudget.ts"
-import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { safeCarrier, TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { debugSampler } from "./DebugSampler.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
-import * as SpanQueue from "./SpanQueue.ts"
+import { SpanPipeline } from "./SpanPipeline.ts"
+import * as Pipeline from "./SpanPipeline.ts"
+import type { SpanQueue } from "./SpanQueue.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
-
-/** How long a stopping process waits for its last spans. */
-const flushMax = "3 seconds"
+import { TraceStateText } from "./TraceStateText.ts"
 
 const carrier: TraceCarrier = {
   inject: (span) => {
@@ -39,7 +40,7 @@ const carrier: TraceCarrier = {
         traceId: ids.traceId,
         spanId: ids.spanId,
         traceFlags: ids.flags,
-        ...(traceState === null ? {} : { traceState })
+        ...(traceState === null ? {} : { traceState: new TraceStateText(traceState) })
       })
   }
 }
@@ -80,47 +81,41 @@ const resourceOf = (settings: SettingValues, serviceName: string) => {
   })
 }
 
-const exporting = (settings: SettingValues): SpanQueue.SpanQueue =>
-  SpanQueue.make(
-    new OTLPTraceExporter({ url: settings.tracesUrl, timeoutMillis: settings.exportTimeoutMs }),
-    settings
-  )
+const into = (queue: SpanQueue): SpanProcessor => ({
+  onStart: () => {},
+  onEnd: (span) => {
+    if ((span.spanContext().traceFlags & Otel.TraceFlags.SAMPLED) !== 0) queue.offer(span)
+  },
+  forceFlush: () => Effect.runPromise(queue.flush),
+  // It is shared, and ends with the last tracer of the process.
+  shutdown: () => Promise.resolve()
+})
 
 /** Spans of a trace that is not sampled, or that go nowhere, are not worth making after the fact. */
-const budgetOf = (settings: SettingValues, queue: SpanQueue.SpanQueue | undefined): SpanBudget => ({
+const budgetOf = (settings: SettingValues, queue: SpanQueue | undefined): SpanBudget => ({
   allows: (sampled, spans) => {
     if (queue === undefined || settings.sampler === "always_off") return false
     return (sampled || settings.sampler === "always_on") && queue.hasRoom(spans)
   }
 })
 
-const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue.SpanQueue | undefined) =>
-  Effect.acquireRelease(
-    Effect.sync(() =>
-      new BasicTracerProvider({
-        resource: resourceOf(settings, serviceName),
-        sampler: samplerOf(settings),
-        spanProcessors: queue === undefined ? [] : [queue]
-      })
-    ),
-    (made) =>
-      Effect.promise(() => made.forceFlush().then(() => made.shutdown(), () => {})).pipe(
-        Effect.interruptible,
-        Effect.timeoutOption(flushMax)
-      )
-  )
+const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue | undefined) =>
+  new BasicTracerProvider({
+    resource: resourceOf(settings, serviceName),
+    sampler: debugSampler(samplerOf(settings)),
+    spanProcessors: queue === undefined ? [] : [into(queue)]
+  })
 
 const tracerOf = (tracer: Otel.Tracer) =>
   safe(Tracer.make({ span: (options) => new RecordedSpan(tracer, options) }), telemetryFailed)
 
 /** The tracer of one service, for as long as its scope lives; its last spans are flushed when it closes. */
 export const layer = (settings: SettingValues, serviceName: string): Layer.Layer<never> =>
-  Layer.unwrap(Effect.gen(function*() {
-    const queue = settings.tracing === "export" ? exporting(settings) : undefined
-    const made = yield* provider(settings, serviceName, queue)
+  Layer.unwrap(Effect.map(SpanPipeline, ({ queue }) => {
+    const made = provider(settings, serviceName, queue)
     return Layer.mergeAll(
       Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer("wordloom"))),
-      Layer.succeed(TraceCarrier, carrier),
+      Layer.succeed(TraceCarrier, safeCarrier(carrier, telemetryFailed)),
       Layer.succeed(SpanBudget, budgetOf(settings, queue))
     )
-  }))
+  })).pipe(Layer.provide(Pipeline.layer(settings)))

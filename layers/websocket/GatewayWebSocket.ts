@@ -1,5 +1,5 @@
 /** The gateway's door for browsers and other clients: WebSocket connections, each with its sessions. */
-import { Cause, Duration, Effect, FiberSet, Layer, Metric, Queue, Schedule, Schema } from "effect"
+import { Cause, Duration, Effect, FiberSet, Layer, Queue, Schedule, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -12,6 +12,7 @@ import { attendEvery } from "../../src/realtime/Presence.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { User } from "../../src/realtime/Session.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { closing, make as makeClient, type SocketClient } from "./SocketClient.ts"
 
 export interface Options {
@@ -57,9 +58,9 @@ const serveClient = Effect.fnUntraced(function*(client: SocketClient, gatewayId:
       if (!goOn) client.end(closing.policy, "rate")
     }
   })
-  yield* Metric.modify(Metrics.realtimeConnections, 1)
+  yield* Metrics.realtimeConnections.move({}, 1)
   yield* Effect.raceFirst(loop, client.gone).pipe(
-    Effect.ensuring(Effect.andThen(connection.close, Metric.modify(Metrics.realtimeConnections, -1)))
+    Effect.ensuring(Effect.andThen(connection.close, Metrics.realtimeConnections.move({}, -1)))
   )
 })
 
@@ -98,7 +99,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const { gatewayId, grace } = options
   const random = yield* SecureRandom.SecureRandom
   const clients = new Set<SocketClient>()
-  const run = yield* FiberSet.makeRuntime<Rooms | Logic | SecureRandom.SecureRandom>()
+  const run = yield* FiberSet.makeRuntime<Rooms | Logic | SecureRandom.SecureRandom | TraceBorder>()
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 16_384 })
   const sockets = new WebSocketServer({ noServer: true, maxPayload: frameMax, closeTimeout: closeTimeoutMs } as object)
   answerPlain(server)

@@ -1,5 +1,5 @@
 /** One WebSocket as a client of the gateway: bounded in what it may send, and in what waits to be read by it. */
-import { Deferred, Effect, Metric, Queue } from "effect"
+import { Deferred, Effect, Queue } from "effect"
 import type { WebSocket } from "ws"
 import type { Client } from "../../src/realtime/Connection.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
@@ -38,7 +38,6 @@ export interface SocketClient extends Client {
 export const make = Effect.fnUntraced(function*(socket: WebSocket, id: string, user: string) {
   const inbox = yield* Queue.unbounded<string>()
   const gone = yield* Deferred.make<void>()
-  const context = yield* Effect.context()
   let waiters: Array<() => void> = []
   let unhandled = 0
   let ended = false
@@ -52,7 +51,7 @@ export const make = Effect.fnUntraced(function*(socket: WebSocket, id: string, u
   const end = (code: number, reason: Reason) => {
     if (ended) return
     ended = true
-    Metric.withAttributes(Metrics.realtimeClosed, { reason }).updateUnsafe(1, context)
+    Metrics.realtimeClosed.addUnsafe({ reason })
     if (reason === "silent") socket.terminate()
     else socket.close(code, reason)
     wake()

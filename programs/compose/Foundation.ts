@@ -4,10 +4,12 @@ import { SecureRandom } from "effect/crypto"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as DeliveryStatusPostgres from "../../layers/postgres/DeliveryStatusPostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as ExplainPostgres from "../../layers/postgres/ExplainPostgres.ts"
 import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OldestTransaction from "../../layers/postgres/OldestTransaction.ts"
+import * as OutboxOverviewPostgres from "../../layers/postgres/OutboxOverviewPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
@@ -16,10 +18,14 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as EventLoopDelay from "../../layers/telemetry/EventLoopDelay.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
+import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { notices, Settings } from "../../src/settings/Settings.ts"
+import * as ProcessGauges from "../../src/telemetry/ProcessGauges.ts"
+import { SeriesAlarm } from "../../src/telemetry/SeriesAlarm.ts"
 import * as Database from "./Database.ts"
 import * as SearchEngine from "./SearchEngine.ts"
 
@@ -30,7 +36,9 @@ const stores = Layer.mergeAll(
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
+  OutboxOverviewPostgres.layer,
   DeliveryStatusPostgres.layer,
+  ExplainPostgres.layer,
   LeasesPostgres.layer,
   ProjectionControlPostgres.layer,
   ReconcileStorePostgres.layer,
@@ -51,11 +59,13 @@ const noticed = Layer.effectDiscard(
 
 /** `name` is the service's name on log lines, and what PostgreSQL shows for its connections. */
 export const layer = (name: string) =>
-  Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer).pipe(
+  Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer, ProcessGauges.layer).pipe(
+    Layer.provideMerge(SeriesAlarm.layer()),
     Layer.provideMerge(stores),
     Layer.provideMerge(layerTransaction),
     Layer.provideMerge(Database.layer(name)),
     Layer.provideMerge(Layer.mergeAll(noticed, SecureRandom.layerWebCrypto)),
+    Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
     Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
     Layer.provideMerge(Settings.layer(process.env))
   )

@@ -6,6 +6,7 @@ import * as PushServer from "../../layers/push/PushServer.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { Settings } from "../../src/settings/Settings.ts"
+import * as Border from "./Border.ts"
 import { launch } from "./Main.ts"
 import * as Realtime from "./Realtime.ts"
 
@@ -30,7 +31,7 @@ const gateway = Layer.unwrap(Effect.gen(function*() {
 
 launch(
   gateway.pipe(
-    Layer.provide(SecureRandom.layerWebCrypto),
+    Layer.provide([SecureRandom.layerWebCrypto, Border.layerWithoutDatabase]),
     Layer.provide(JsonLogger.layer(name, process.stdout.isTTY === true)),
     Layer.provide(Settings.layer(process.env))
   )

@@ -1,6 +1,7 @@
 /** Everything in one process, for a first look and for small installations: API, page, workers, realtime chain. */
 import { Effect, Layer } from "effect"
 import * as ApiRoutes from "./ApiRoutes.ts"
+import * as Border from "./Border.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
 import * as Realtime from "./Realtime.ts"
@@ -12,7 +13,7 @@ const ready = (url: string) => Effect.sync(() => process.stdout.write(`wordloom 
 launch(
   ApiRoutes.layer(ready).pipe(
     Layer.provide([Realtime.inOneProcess, Workers.layerWith(Realtime.relay)]),
-    Layer.provide([Realtime.stores, Realtime.bus]),
+    Layer.provide([Realtime.stores, Realtime.bus, Border.layer]),
     Layer.provide(Foundation.layer("wordloom"))
   )
 )

@@ -38,6 +38,21 @@ const config = Command.make("config", { json }, later(() => import("./commands/C
   Command.withDescription("Print every setting: its value, its source and its meaning. Connects to nothing.")
 )
 
+const debugToken = Command.make("debug-token", {
+  for: Flag.String("for").pipe(
+    Flag.withDefault("10m"),
+    Flag.withMetavar("DURATION"),
+    Flag.withDescription("How long it is valid, from 1s to 1h")
+  ),
+  json
+}, later(() => import("./commands/DebugToken.ts"))).pipe(
+  Command.withDescription(
+    "Print a token that has a request's trace kept, whatever the sampling ratio is: send it as x-wordloom-debug. " +
+      "Needs the API's WORDLOOM_TRACE_SECRET. From the API's own machine x-wordloom-debug: 1 is enough."
+  ),
+  Command.withShortDescription("Print a token that has a request's trace kept")
+)
+
 const importing = Command.make("import", {
   file: Argument.String("file.jsonl").pipe(
     Argument.withDescription(`One object a line: {"title", "body", "tags": ["name"]?, "library": "name"?}`)
@@ -118,6 +133,24 @@ const outbox = Command.make("outbox").pipe(
   Command.withSubcommands([stats, list, replay, pause, resume])
 )
 
+const explain = Command.make("explain", {
+  entity: Argument.String("kind/id").pipe(
+    Argument.withDescription("block/, tag/ or library/ and an id"),
+    Argument.optional,
+    Argument.map(Option.getOrUndefined)
+  ),
+  event: text("event", "PROJECTION/ID", "One row of an outbox, such as search/12"),
+  requestId: text("request-id", "ID", "What a request changed"),
+  traceId: text("trace-id", "HEX", "What was changed in a trace"),
+  json
+}, later(() => import("./commands/Explain.ts"))).pipe(
+  Command.withDescription(
+    "What has become of a change: a sentence, five answers with their evidence, where the time went and what to do. " +
+      "Exits with 1 if the change is not where it should be, with 2 if there is no such change or nobody can say."
+  ),
+  Command.withShortDescription("Why a change is not found yet")
+)
+
 const reconcile = Command.make("reconcile", {
   repair: yes("repair", "Send what differs to the index again, through the outbox"),
   json
@@ -145,7 +178,7 @@ const reindex = Command.make("reindex", {
 
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, outbox, reindex, reconcile, config])
+  Command.withSubcommands([migrate, importing, explain, outbox, reindex, reconcile, debugToken, config])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>

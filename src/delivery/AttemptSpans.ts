@@ -8,6 +8,7 @@ import { Context, Effect, Exit, Option, Tracer } from "effect"
 import { isSampled } from "../domain/TraceContext.ts"
 import type { DatabaseMicros, Delivery, LostAttempt } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
+import { countInvalid } from "../telemetry/InboundContext.ts"
 import { SpanBudget } from "../telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { reasonOf } from "./Failure.ts"
@@ -181,7 +182,8 @@ export const tellBatch = Effect.fnUntraced(function*(facts: BatchFacts, rows: Re
     const isWanted = !isQuiet(row) || facts.begun.has(row.delivery.id)
     if (!isWanted && !budget.allows(isSampled(trace), spansAround + facts.calls.length)) continue
     const parent = carrier.extract(trace)
-    if (parent !== undefined) spans.set(row.delivery.id, tellRow(tracer, parent, facts, row))
+    if (parent === undefined) yield* countInvalid("outbox")
+    else spans.set(row.delivery.id, tellRow(tracer, parent, facts, row))
   }
   if (Option.isSome(facts.processBatch)) {
     const linked = [...spans.values()].slice(0, linksMax)

@@ -1,11 +1,12 @@
 /** One client of a gateway: what its frames ask for, each in a trace of its own, one after the other. */
-import { Cause, Clock, Effect, Metric, Option, Result, Schema } from "effect"
+import { Cause, Clock, Effect, Option, Result, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { EntityId } from "../domain/Entity.ts"
 import { excerpt } from "../domain/Text.ts"
 import { envelope, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { TraceBorder } from "../telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { ClientFrame, encode, type ServerFrame } from "./Frames.ts"
 import { Logic } from "./Logic.ts"
@@ -138,24 +139,35 @@ const answering = Effect.fnUntraced(function*(client: Client) {
   return { act, reply, close }
 })
 
-/** The root of a message's trace, or a child of what the client says it belongs to. */
+/** The root of a message's trace, or a child of what the client says it belongs to, as far as that is believed. */
 const observed = Effect.fnUntraced(function*<E, R>(
+  border: TraceBorder["Service"],
   client: Client,
   raw: Readonly<Record<string, unknown>>,
   type: string,
   work: Effect.Effect<void, E, R>
 ) {
-  const context = yield* received("websocket", envelope.read(raw))
-  const parent = (yield* TraceCarrier).extract(context)
+  const carrier = yield* TraceCarrier
+  const context = yield* received("ws", envelope.read(raw))
+  const arrival = yield* border.arrive({
+    traceparent: context?.traceparent,
+    tracestate: context?.tracestate,
+    debug: undefined,
+    isLocal: false
+  })
+  const parent = carrier.extract(arrival.parent)
+  const link = carrier.extract(arrival.link)
   yield* Effect.withSpan(work, "gateway.ws.on_message", {
     kind: "consumer",
     ...(parent === undefined ? { root: true } : { parent }),
+    ...(link === undefined ? {} : { links: [{ span: link, attributes: {} }] }),
     attributes: { "ws.frame": type, "ws.connection_id": client.id, "network.protocol.name": "websocket" }
   })
 })
 
 export const make = Effect.fnUntraced(function*(client: Client) {
   const { act, close, reply } = yield* answering(client)
+  const border = yield* TraceBorder
   const random = yield* SecureRandom.SecureRandom
   let bucket = RateLimit.full(rateLimit, yield* Clock.currentTimeMillis)
   let offences = 0
@@ -206,14 +218,14 @@ export const make = Effect.fnUntraced(function*(client: Client) {
       offences++
       const why = Object.keys(raw).length === 0 ? "a frame is one JSON object" : decoded.failure.message
       const told: Told = { code: "frame_invalid", message: excerpt(why, 500) }
-      return yield* observed(client, raw, "invalid", tell(raw, told))
+      return yield* observed(border, client, raw, "invalid", tell(raw, told))
     }
     offences = 0
     const frame = decoded.success
     const fresh = yield* random.uuidV7()
     const given = frame.type === "send" ? frame.request_id : undefined
     const requestId = given !== undefined && requestIdShape.test(given) ? given : fresh
-    yield* observed(client, raw, frame.type, answered(frame, raw, requestId)).pipe(
+    yield* observed(border, client, raw, frame.type, answered(frame, raw, requestId)).pipe(
       Effect.provideService(CurrentRequest, { requestId, actor: client.user })
     )
   })
@@ -222,13 +234,10 @@ export const make = Effect.fnUntraced(function*(client: Client) {
     handleFrame(text).pipe(
       Effect.exit,
       Effect.tap(({ _tag }) =>
-        Metric.update(
-          Metric.withAttributes(Metrics.realtimeMessages, {
-            direction: "received",
-            result: _tag === "Success" ? "ok" : "failed"
-          }),
-          1
-        )
+        Metrics.realtimeMessages.add({
+          direction: "received",
+          result: _tag === "Success" ? "ok" : "failed"
+        })
       ),
       Effect.map(() => offences < offencesMax)
     )

@@ -16,7 +16,7 @@ export class ServedLogic
   extends Context.Service<ServedLogic, Logic["Service"]>()("wordloom/realtime/LogicServing/ServedLogic")
 {}
 
-const served = <A, E, R>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E, R>) =>
+const inSpan = <A, E, R>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const { trace } = yield* Incoming
     const parent = (yield* TraceCarrier).extract(trace)
@@ -30,10 +30,15 @@ const served = <A, E, R>(method: string, attributes: Record<string, unknown>, wo
 /** A gateway's word that it is there, every few seconds, is nobody's request. */
 const quiet = <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.withTracerEnabled(work, false)
 
+/** Whoever asks, the spans are of the service that the layer was made in. */
 export const layer = Layer.effect(
   ServedLogic,
-  Effect.map(Logic, (logic) =>
-    ServedLogic.of({
+  Effect.gen(function*() {
+    const logic = yield* Logic
+    const server = yield* Effect.context()
+    const served = <A, E>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E>) =>
+      Effect.provideContext(inSpan(method, attributes, work), server)
+    return ServedLogic.of({
       sendMessage: (chat) =>
         served("send_message", { session_id: chat.session_id, from_user: chat.from_user }, logic.sendMessage(chat)),
       history: (session, after, limit) =>
@@ -43,7 +48,8 @@ export const layer = Layer.effect(
       leave: (gatewayId, session) => quiet(logic.leave(gatewayId, session)),
       attend: (gateway, sessions) => quiet(logic.attend(gateway, sessions)),
       retire: (gatewayId) => quiet(logic.retire(gatewayId))
-    }))
+    })
+  })
 )
 
 /** Without a wire: whoever asks is in the same process, but in another service's trace. */
@@ -51,16 +57,12 @@ export const layerInProcess = Layer.effect(
   Logic,
   Effect.gen(function*() {
     const logic = yield* ServedLogic
-    const server = yield* Effect.context()
     const asked = <A, E>(question: Effect.Effect<A, E>): Effect.Effect<A, E> =>
       Effect.gen(function*() {
         const span = yield* Effect.option(Effect.currentSpan)
         const trace = span._tag === "Some" ? (yield* TraceCarrier).inject(span.value) : undefined
         yield* Effect.annotateCurrentSpan("rpc.system.name", "in_process")
-        return yield* question.pipe(
-          Effect.provideService(Incoming, { trace: trace ?? null }),
-          Effect.provideContext(server)
-        )
+        return yield* Effect.provideService(question, Incoming, { trace: trace ?? null })
       })
     return Logic.of({
       sendMessage: (chat) => asked(logic.sendMessage(chat)),

@@ -2,7 +2,7 @@
  * The members that one gateway holds, by session. Each member gets every message once and in order, whatever comes
  * twice, late or not at all: it knows the last number that it was given, and what is missing is read from the history.
  */
-import { Context, Effect, Layer, Metric, Semaphore } from "effect"
+import { Context, Effect, Layer, Semaphore } from "effect"
 import type { EntityId } from "../domain/Entity.ts"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -104,7 +104,7 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
       const { last_seq, messages } = yield* logic.history(ref.id, after, pageMax)
       // What is not kept any more is not waited for.
       const through = messages.length < pageMax ? last_seq : messages.at(-1)!.seq
-      yield* Metric.update(Metric.withAttributes(Metrics.realtimeMessages, filled), messages.length)
+      yield* Metrics.realtimeMessages.add(filled, messages.length)
       const goOn = yield* hand(messages, Math.max(after, through))
       if (!goOn || through >= last_seq) return
       after = through
@@ -203,4 +203,4 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
   })
 })
 
-const filled = { direction: "filled", result: "ok" }
+const filled = { direction: "filled", result: "ok" } as const

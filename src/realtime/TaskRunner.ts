@@ -1,5 +1,5 @@
 /** Consumes the bus and tells every gateway that holds members of the session; for as long as its layer lives. */
-import { Clock, Duration, Effect, Exit, Layer, Metric, Random, Schedule, type Tracer } from "effect"
+import { Clock, Duration, Effect, Exit, Layer, Random, Schedule, type Tracer } from "effect"
 import { type Backoff, delayMs } from "../domain/Backoff.ts"
 import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { type Carrier, received } from "../telemetry/Carriers.ts"
@@ -53,7 +53,7 @@ const pushOne = Effect.fnUntraced(function*(gateway: Gateway, message: SessionMe
   )
   const exit = yield* Effect.exit(told)
   const result = Exit.isSuccess(exit) ? "ok" : "failed"
-  yield* Metric.update(Metric.withAttributes(Metrics.realtimePushes, { result }), 1)
+  yield* Metrics.realtimePushes.add({ result })
   yield* exit
 })
 
@@ -63,7 +63,7 @@ const deliver = Effect.fnUntraced(function*(message: SessionMessage, gateways: R
     concurrency: "unbounded"
   })
   const now = yield* Clock.currentTimeMillis
-  yield* Metric.update(Metrics.realtimeLatency, Math.max(0, (now - Date.parse(message.at)) / 1_000))
+  yield* Metrics.realtimeLatency.observe({}, Math.max(0, (now - Date.parse(message.at)) / 1_000))
   yield* Exit.asVoidAll(exits)
 })
 
@@ -71,7 +71,7 @@ const bury = (one: Received, reason: string) =>
   Effect.gen(function*() {
     yield* Effect.logError("a message was put aside", { reason, attempt: one.attempt })
     yield* one.bury(reason)
-    yield* Metric.update(Metrics.realtimeBuried, 1)
+    yield* Metrics.realtimeBuried.add({})
   })
 
 const settle = Effect.fnUntraced(function*(one: Received, exit: Exit.Exit<void, unknown>) {

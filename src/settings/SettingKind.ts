@@ -36,6 +36,29 @@ export const ratio = kind("a number from 0.0 to 1.0", (text) => {
 
 export const port = integer(0, 65_535)
 
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export const address: SettingKind<Address> = kind("host:port", (text) => {
+  const match = /^(\[[0-9a-f:.]+\]|[\w.-]+):(\d{1,5})$/i.exec(text)
+  const number = Number(match?.[2])
+  return match === null || number < 1 || number > 65_535
+    ? undefined
+    : { host: match[1]!.replace(/^\[|\]$/g, ""), port: number }
+})
+
+const isAddress = (value: unknown): value is Address =>
+  typeof value === "object" && value !== null && "host" in value && "port" in value
+
+/** As `address` reads it; `undefined` for anything else. */
+export const formatAddress = (value: unknown): string | undefined =>
+  isAddress(value)
+    ? `${value.host.includes(":") ? `[${value.host}]` : value.host}:${value.port}`
+    : undefined
+
 export const oneOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<A[number]> =>
   kind(`one of ${values.join(", ")}`, (text) => values.find((value) => value === text.toLowerCase()) as A[number])
 
@@ -88,6 +111,10 @@ export const natsUrl: SettingKind<Redacted.Redacted> = kind(
 )
 
 export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), nothing)
+
+/** What signs must not be guessed. */
+export const secretKey = (least: number): SettingKind<Redacted.Redacted> =>
+  kind(`at least ${least} characters`, (text) => text.length >= least ? Redacted.make(text) : undefined, nothing)
 
 /** Other tools' spellings (`postgres://`, SQLAlchemy's `postgresql+psycopg://`) are taken as `postgresql://`. */
 export const postgresUrl: SettingKind<Redacted.Redacted> = kind(

@@ -79,6 +79,12 @@ export const table = {
     "http://localhost:4318",
     "base; /v1/traces is appended"
   ),
+  traceUrl: setting(
+    "WORDLOOM_TRACE_URL",
+    Kind.pattern(/^https?:\/\/\S*\{trace_id\}\S*$/, "an http:// or https:// address with {trace_id} in it"),
+    undefined,
+    "where people look at a trace, such as http://localhost:16686/trace/{trace_id}; explain links to it"
+  ),
   otlpTracesEndpoint: setting(
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     Kind.url,
@@ -92,6 +98,18 @@ export const table = {
     "traceidratio is treated as parentbased_traceidratio"
   ),
   samplerRatio: setting("OTEL_TRACES_SAMPLER_ARG", Kind.ratio, 1, "the ratio of the ratio samplers"),
+  traceTrust: setting(
+    "WORDLOOM_TRACE_TRUST",
+    Kind.oneOf("accept", "trust", "restart"),
+    "accept",
+    "a caller's traceparent: its ids under our own sampling; its sampling too; or a new trace that links to it"
+  ),
+  traceSecret: setting(
+    "WORDLOOM_TRACE_SECRET",
+    Kind.secretKey(16),
+    undefined,
+    "signs debug tokens, and decides which of callers' traces are kept; the latter by the database when not set"
+  ),
   serviceName: setting("OTEL_SERVICE_NAME", Kind.words, undefined, "replaces the program's own name"),
   resourceAttributes: setting(
     "OTEL_RESOURCE_ATTRIBUTES",
@@ -171,6 +189,26 @@ export const table = {
     Kind.duration(1, 60_000),
     Duration.seconds(5),
     "the database check of /health/ready"
+  ),
+  requestPlane: setting(
+    "WORDLOOM_REQUEST_PLANE",
+    Kind.oneOf("inproc", "http", "tcp"),
+    "inproc",
+    "where the stages of a search are served: in the API, or by query processes over that wire"
+  ),
+  queryPort: setting("WORDLOOM_QUERY_PORT", Kind.port, 8_110, "where a query process serves stages"),
+  queryHttpPort: setting("WORDLOOM_QUERY_HTTP_PORT", Kind.port, 8_111, "a query process's /health and /metrics"),
+  recallAddress: setting(
+    "WORDLOOM_QUERY_RECALL",
+    Kind.address,
+    { host: "127.0.0.1", port: 8_110 },
+    "the query process that the API asks to recall"
+  ),
+  hydrateAddress: setting(
+    "WORDLOOM_QUERY_HYDRATE",
+    Kind.address,
+    { host: "127.0.0.1", port: 8_110 },
+    "the query process that the API asks to hydrate"
   ),
   metricsEnabled: setting("METRICS_ENABLED", Kind.flag, true, "false: /metrics answers 404"),
   metricsPrefix: setting(

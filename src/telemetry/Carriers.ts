@@ -1,14 +1,12 @@
 /**
  * Every wire on which a trace travels, and how its two values are put there and taken off again.
  *
- * What comes from outside is not believed: anything that W3C trace context calls invalid, or that is there twice, is no
- * context at all. It is counted, and the work goes on under a new root.
+ * What comes from outside is not believed: what breaks the rules, or is there twice, is no context at all. It is counted,
+ * and the work goes on under a new root.
  */
-import { Effect, Metric } from "effect"
-import { parseTraceparent, parseTracestate, type TraceContext } from "../domain/TraceContext.ts"
-import { invalidContexts } from "./Metrics.ts"
-
-export type CarrierName = "http" | "grpc" | "nats" | "tcp" | "websocket" | "outbox"
+import { Effect } from "effect"
+import type { TraceContext } from "../domain/TraceContext.ts"
+import { type CarrierName, read, receive } from "./InboundContext.ts"
 
 /** All values under each of the two names, as they came; none where the wire had none. */
 export interface Carried {
@@ -26,39 +24,19 @@ export interface Carrier<Headers> {
 /** Longer is no `traceparent` of any version that we know how to read. */
 const traceparentMax = 512
 
-export type Extracted =
-  | { readonly _tag: "Missing" }
-  | { readonly _tag: "Invalid" }
-  | { readonly _tag: "Found"; readonly context: TraceContext }
-
-/** No IO. The context comes back as this process would write it: what a later version adds is left out. */
-export const extract = ({ traceparent, tracestate }: Carried): Extracted => {
-  const [value, ...others] = traceparent
-  if (value === undefined) return { _tag: "Missing" }
-  const ids = others.length > 0 || value.length > traceparentMax ? undefined : parseTraceparent(value)
-  if (ids === undefined) return { _tag: "Invalid" }
-  const flags = ids.flags.toString(16).padStart(2, "0")
-  return {
-    _tag: "Found",
-    context: {
-      traceparent: `00-${ids.traceId}-${ids.spanId}-${flags}`,
-      tracestate: parseTracestate(tracestate.length === 0 ? null : tracestate.join(","))
-    }
-  }
+/** What could only be one value is one, or else nothing that can be read. */
+const inboundOf = ({ traceparent, tracestate }: Carried) => {
+  const [value] = traceparent
+  const isOne = traceparent.length < 2 && (value ?? "").length <= traceparentMax
+  return { traceparent: isOne ? value : "", tracestate: tracestate.length === 0 ? undefined : tracestate.join(",") }
 }
 
-/** What the wire carried, or nothing; an invalid one is counted under the wire's name. */
-export const received = (name: CarrierName, carried: Carried): Effect.Effect<TraceContext | null> => {
-  const found = extract(carried)
-  return found._tag === "Found"
-    ? Effect.succeed(found.context)
-    : found._tag === "Missing"
-    ? Effect.succeed(null)
-    : Effect.as(
-      Effect.ignoreCause(Metric.update(Metric.withAttributes(invalidContexts, { carrier: name }), 1)),
-      null
-    )
-}
+/** No IO; `null` for what is missing or breaks the rules. */
+export const extract = (carried: Carried): TraceContext | null => read(inboundOf(carried)).context
+
+/** The same, and what breaks the rules is counted under the wire's name. */
+export const received = (name: CarrierName, carried: Carried): Effect.Effect<TraceContext | null> =>
+  receive(name, inboundOf(carried))
 
 /** One value, several or none, as most wires have it. */
 export const valuesOf = (value: string | ReadonlyArray<string> | null | undefined): ReadonlyArray<string> =>
@@ -80,7 +58,7 @@ export const record = (name: "http" | "tcp"): Carrier<Readonly<Record<string, st
 
 /** A WebSocket has headers only when it is opened, so a message carries them in its envelope. */
 export const envelope: Carrier<Readonly<Record<string, unknown>>> = {
-  name: "websocket",
+  name: "ws",
   write: ({ traceparent, tracestate }, frame) => ({
     ...frame,
     TraceParent: traceparent,

@@ -107,7 +107,7 @@ describe("metrics", () => {
     const enqueued = counter(metrics, "outbox_enqueued_total", ["projection"])
     assert.deepStrictEqual(
       enqueued.samples.map(({ labels, value }) => [labels["projection"], value]).toSorted(),
-      [["chronicle", 3], ["search", 3]]
+      [["chronicle", 3], ["realtime", 0], ["search", 3]]
     )
   })
 
@@ -125,7 +125,9 @@ describe("metrics", () => {
     family(metrics, "outbox_in_flight", "gauge")
     for (const { samples } of metrics.values()) {
       for (const { labels } of samples) {
-        if (labels["projection"] !== undefined) assert.include(["search", "chronicle"], labels["projection"])
+        if (labels["projection"] !== undefined) {
+          assert.include(["search", "chronicle", "realtime"], labels["projection"])
+        }
       }
     }
   })

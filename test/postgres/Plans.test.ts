@@ -32,6 +32,15 @@ const fill = Effect.fnUntraced(function*(projection: Projection, count: number) 
 const analyze = (projection: Projection) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql`analyze ${sql(hotTable[projection])}`)
 
+/** What autovacuum leaves behind when it counts while a large transaction is still open: few rows on many pages. */
+const countedAmidst = (projection: Projection, rows: number) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) =>
+      sql`update pg_class set reltuples = ${rows}::int4, relpages = pg_relation_size(oid) / 8192
+      where oid = ${hotTable[projection]}::regclass`
+  )
+
 const isHot = ({ "Relation Name": relation }: PlanNode) => Object.values(hotTable).some((table) => table === relation)
 
 /** Only what reads: the node that writes bears the table's name too. */
@@ -115,7 +124,9 @@ layer(PostgresStores.layer, { excludeTestServices: true })("the plan", (it) => {
         yield* analyze(projection)
         const before = yield* costOf(projection, false)
         yield* fill(projection, large - small)
-        // As it is while the planner still knows the small one, and once it knows better.
+        // As it is while the planner still knows the small one, or has heard of a part only, and once it knows better.
+        assert.isAtMost(yield* costOf(projection, true), 2 * before)
+        yield* countedAmidst(projection, small)
         assert.isAtMost(yield* costOf(projection, true), 2 * before)
         yield* analyze(projection)
         assert.isAtMost(yield* costOf(projection, true), 2 * before)
