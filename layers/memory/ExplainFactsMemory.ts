@@ -1,5 +1,6 @@
 /** What the store in memory knows of a change: the same facts, counted one by one. */
 import { DateTime, Effect, HashMap, Layer, Option } from "effect"
+import { entityKindOf } from "../../src/domain/Change.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { parseTraceparent } from "../../src/domain/TraceContext.ts"
 import type { Asked } from "../../src/explain/Asked.ts"
@@ -140,7 +141,12 @@ type Found = Pick<ChangeFacts, "kind" | "id" | "event"> & { readonly version: nu
 const foundBy = (contents: Contents, asked: Asked): ReadonlyArray<Found> => {
   if (asked.by !== "event" && "id" in asked) return [{ kind: asked.by, id: asked.id, version: null, event: null }]
   const rows = HashMap.toValues(contents.rows).toSorted((a, b) => a.id - b.id)
-  const toFound = ({ change: { id, kind, version } }: Row): Found => ({ kind, id, version, event: null })
+  const toFound = ({ change: { id, kind, version } }: Row): Found => ({
+    kind: entityKindOf(kind),
+    id,
+    version,
+    event: null
+  })
   if (asked.by === "event") {
     return rows.filter((row) => row.id === asked.id && row.projection === asked.projection)
       .map((row) => ({ ...toFound(row), event: { projection: row.projection, id: row.id } }))

@@ -1,8 +1,8 @@
 /** Takes free lanes and the rows that are due in them, in one statement. */
 import { Duration, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
-import { FieldChange, Operation } from "../../src/domain/Change.ts"
-import { EntityId, EntityKind } from "../../src/domain/Entity.ts"
+import { FieldChange, Operation, Subject } from "../../src/domain/Change.ts"
+import { EntityId } from "../../src/domain/Entity.ts"
 import type { Batch, ClaimOptions, Delivery } from "../../src/outbox/Leases.ts"
 import { isOrdered, type Projection } from "../../src/outbox/Projection.ts"
 import { formatKnown, hotTable, isAlone, isFresh, isWaiting, micros, wasTried } from "./OutboxTables.ts"
@@ -10,7 +10,7 @@ import { provenByFirst } from "./Rows.ts"
 
 const ClaimedRow = Schema.Struct({
   id: Schema.BigInt,
-  entity_type: EntityKind,
+  entity_type: Subject,
   entity_id: EntityId,
   entity_version: Schema.Int,
   op: Operation,

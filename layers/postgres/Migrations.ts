@@ -12,6 +12,7 @@ import { searchBuilds } from "./migrations/0008_search_builds.ts"
 import { reconcile } from "./migrations/0009_reconcile.ts"
 import { traceKeep } from "./migrations/0010_trace_keep.ts"
 import { explain } from "./migrations/0011_explain.ts"
+import { realtime } from "./migrations/0012_realtime.ts"
 import { sqlState } from "./PostgresErrors.ts"
 
 /** Numbers may be left out, but a later step has a higher one. */
@@ -26,7 +27,8 @@ const steps: ReadonlyArray<readonly [id: number, name: string, statements: Reado
   [8, "search_builds", searchBuilds],
   [9, "reconcile", reconcile],
   [10, "trace_keep", traceKeep],
-  [11, "explain", explain]
+  [11, "explain", explain],
+  [12, "realtime", realtime]
 ]
 
 export const table = "wordloom_migrations"

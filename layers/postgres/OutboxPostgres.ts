@@ -13,9 +13,16 @@ import { orUnavailable } from "./PostgresErrors.ts"
 import { measured, silent } from "./Statement.ts"
 import { Announcer, layerAnnouncer } from "./WakeUpsPostgres.ts"
 
-/** Only the chronicle tells what changed; the other outboxes need not carry it. */
+/** Search reads the entity as it is; only the others tell what changed. */
 const changesFor = (projection: Projection, changes: ReadonlyArray<Change>) =>
-  jsons(changes.map((change) => projection === "chronicle" ? change.fields : null))
+  jsons(changes.map((change) => projection === "search" ? null : change.fields))
+
+/**
+ * Who has an entity, or its library, open hears of its change; most changes nobody looks at, and they leave no row for
+ * it. Asked in the statement that leaves the others, since a round trip is most of what an append costs.
+ */
+const isWatched = (id: string, library: string) =>
+  `exists (select from realtime_sessions where id in (${id}, ${library}) and open_until > clock_timestamp())`
 
 const columns = `entity_type, entity_id, entity_version, op, library_id, changes, traceparent, tracestate, request_id,
   actor`
@@ -29,7 +36,7 @@ const oneRowEach = `with ${
     `${projection}_row as (insert into ${hotTable[projection]} (${columns}) values ($1, $2::uuid, $3, $4, $5::uuid,
       ${projection === "chronicle" ? "$6::jsonb" : "null"}, $${9 + 2 * at}, $${10 + 2 * at}, $7, $8))`
   ).join(", ")
-} select`
+} select $2::uuid as id where ${isWatched("$2::uuid", "$5::uuid")}`
 
 const valuesOf = (
   { fields, id, kind, libraryId, op, version }: Change,
@@ -81,22 +88,36 @@ export const layer = Layer.effect(
         sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, request)})`
       const [first] = changes
       const insert = changes.length === 1 && first !== undefined && to === subscribed
-        ? sql.unsafe(oneRowEach, valuesOf(first, spans.map(([span]) => span!), request))
-        : sql`with ${sql.csv(to.map(part))} select`
+        ? sql.unsafe<{ readonly id: string }>(oneRowEach, valuesOf(first, spans.map(([span]) => span!), request))
+        : sql<{ readonly id: string }>`with ${sql.csv(to.map(part))} ${
+          to === subscribed
+            ? sql`select id from unnest(${uuids(changes.map(({ id }) => id))},
+                ${uuids(changes.map(({ libraryId }) => libraryId))}) as new (id, library_id)
+              where ${sql.literal(isWatched("new.id", "new.library_id"))}`
+            : sql`select`
+        }`
       const exit = yield* Effect.exit(silent(insert))
       const endedAt = yield* Clock.currentTimeNanos
       for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
-      yield* exit
+      const found = yield* exit
       for (const projection of to) {
         yield* enqueued.add({ projection }, changes.length)
       }
+      if (to !== subscribed) return []
+      const watched = new Set(found.map(({ id }) => id))
+      return changes.filter(({ id }) => watched.has(id))
+    })
+
+    const appendAll = Effect.fnUntraced(function*(changes: ReadonlyArray<Change>, to: ReadonlyArray<Projection>) {
+      const watched = yield* append(changes, to)
+      if (watched.length > 0) yield* append(watched, ["realtime"])
     })
 
     return Outbox.of({
       append: (changes, to = subscribed) =>
         changes.length === 0
           ? Effect.void
-          : append(changes, to).pipe(
+          : appendAll(changes, to).pipe(
             Effect.andThen(announcer.announce),
             measured("create", "outbox"),
             orUnavailable

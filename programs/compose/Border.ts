@@ -22,14 +22,20 @@ const ratioOf = ({ sampler, samplerRatio }: SettingValues): number => {
 /** For a database that does not answer: each process decides alike for as long as it lives. */
 const ownKey = Effect.sync(() => Redacted.make(randomBytes(32).toString("hex")))
 
-export const layer = Layer.unwrap(Effect.gen(function*() {
-  const settings = yield* Settings
-  const { traceSecret, traceTrust } = settings
-  const key = traceSecret ?? (yield* Effect.catchCause(databaseKey, () => ownKey))
-  return TraceBorder.layer({
-    trust: traceTrust,
-    ratio: ratioOf(settings),
-    hash: keyedHash(key),
-    tokens: traceSecret === undefined ? undefined : keyedHash(traceSecret)
-  })
-}))
+const layerBy = <R>(otherwise: Effect.Effect<Redacted.Redacted, never, R>) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const settings = yield* Settings
+    const { traceSecret, traceTrust } = settings
+    const key = traceSecret ?? (yield* otherwise)
+    return TraceBorder.layer({
+      trust: traceTrust,
+      ratio: ratioOf(settings),
+      hash: keyedHash(key),
+      tokens: traceSecret === undefined ? undefined : keyedHash(traceSecret)
+    })
+  }))
+
+export const layer = layerBy(Effect.catchCause(databaseKey, () => ownKey))
+
+/** For a program without a database: several of them decide alike where the settings have a secret. */
+export const layerWithoutDatabase = layerBy(ownKey)

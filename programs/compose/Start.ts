@@ -1,8 +1,10 @@
-/** Everything in one process, for a first look and for small installations: the API, its page and the workers. */
+/** Everything in one process, for a first look and for small installations: API, page, workers, realtime chain. */
 import { Effect, Layer } from "effect"
 import * as ApiRoutes from "./ApiRoutes.ts"
+import * as Border from "./Border.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
+import * as Realtime from "./Realtime.ts"
 import * as Workers from "./Workers.ts"
 
 // Plain text whatever the log format: this line is for the person, or the script, that waits for it.
@@ -10,7 +12,8 @@ const ready = (url: string) => Effect.sync(() => process.stdout.write(`wordloom 
 
 launch(
   ApiRoutes.layer(ready).pipe(
-    Layer.provide(Workers.layer),
+    Layer.provide([Realtime.inOneProcess, Workers.layerWith(Realtime.relay)]),
+    Layer.provide([Realtime.stores, Realtime.bus, Border.layer]),
     Layer.provide(Foundation.layer("wordloom"))
   )
 )

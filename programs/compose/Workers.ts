@@ -16,6 +16,7 @@ import * as FanOut from "../../src/delivery/FanOut.ts"
 import * as OutboxGauges from "../../src/delivery/OutboxGauges.ts"
 import { Valve } from "../../src/delivery/Valve.ts"
 import * as Worker from "../../src/delivery/Worker.ts"
+import type { Projection } from "../../src/outbox/Projection.ts"
 import * as ReconcileSchedule from "../../src/reconcile/Schedule.ts"
 import type { SearchBuilds } from "../../src/search/SearchBuilds.ts"
 import * as SearchDestination from "../../src/search/SearchDestination.ts"
@@ -26,9 +27,11 @@ import { DatabaseAddress } from "./Database.ts"
 import { preparedIndex } from "./Foundation.ts"
 import * as Keeping from "./Keeping.ts"
 
+/** What is relayed to the message bus is relayed by logic. */
 const tracers = {
   search: OpenTelemetry.layer("wordloom-search-outbox-worker"),
-  chronicle: OpenTelemetry.layer("wordloom-chronicle-outbox-worker")
+  chronicle: OpenTelemetry.layer("wordloom-chronicle-outbox-worker"),
+  realtime: OpenTelemetry.layer("wordloom-logic")
 } as const
 
 /** Whoever drains search also sees from time to time whether the index says what it should. */
@@ -52,7 +55,7 @@ const destinations: Readonly<Record<"search" | "chronicle", Told>> = {
 }
 
 /** Drains one outbox to whoever is told of it. */
-export const drain = <R>(projection: "search" | "chronicle", told: Layer.Layer<Destination, never, R>) =>
+export const drain = <R>(projection: Projection, told: Layer.Layer<Destination, never, R>) =>
   Layer.unwrap(Effect.map(Settings, (settings) => {
     const { attemptsMax, lease } = settings
     const backoff = {
@@ -94,7 +97,11 @@ export const around = <E, R>(drains: Layer.Layer<never, E, R>) =>
       Layer.provide(Housekeeping.layer)
     )))
 
-export const layer = Layer.unwrap(Effect.map(Settings, ({ projections }) => {
-  const drains = projections.map((projection) => drain(projection, destinations[projection]))
-  return around(Layer.mergeAll(reconciled, Keeping.layer, ...drains))
-}))
+/** `further`: what else is drained under the same worker's name. */
+export const layerWith = <E, R>(further: Layer.Layer<never, E, R>) =>
+  Layer.unwrap(Effect.map(Settings, ({ projections }) => {
+    const drains = projections.map((projection) => drain(projection, destinations[projection]))
+    return around(Layer.mergeAll(reconciled, Keeping.layer, further, ...drains))
+  }))
+
+export const layer = layerWith(Layer.empty)

@@ -4,13 +4,14 @@ import { type Delivered, Destination } from "../delivery/Destination.ts"
 import { timed } from "../delivery/EngineCall.ts"
 import { storeFailed } from "../delivery/Failure.ts"
 import type { Outcome } from "../delivery/Settlement.ts"
+import { entityKindOf } from "../domain/Change.ts"
 import { parseTraceparent } from "../domain/TraceContext.ts"
 import type { Delivery } from "../outbox/Leases.ts"
 import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { Chronicle, type ChronicleEntry } from "./Chronicle.ts"
 
 const entryOf = (row: Delivery): ChronicleEntry => ({
-  entity_type: row.kind,
+  entity_type: entityKindOf(row.kind),
   entity_id: row.entityId,
   version: row.version,
   op: row.op,

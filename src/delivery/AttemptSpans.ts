@@ -142,13 +142,11 @@ const tellSteps = (tracer: Tracer.Tracer, process: Tracer.Span, facts: BatchFact
 
 const tellRow = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFacts, row: RowFacts): Tracer.Span => {
   tellWaits(tracer, parent, facts, row.delivery)
-  const process = begin(tracer, parent, {
-    name: "outbox.process",
-    kind: "consumer",
-    from: facts.claimStartedAt > facts.claimedAt ? facts.claimedAt : facts.claimStartedAt,
-    attributes: processAttributes(facts, row),
-    links: Option.match(facts.processBatch, { onNone: () => [], onSome: (span) => [{ span, attributes: {} }] })
-  })
+  const from = facts.claimStartedAt > facts.claimedAt ? facts.claimedAt : facts.claimStartedAt
+  const process = facts.begun.get(row.delivery.id) ??
+    begin(tracer, parent, { name: "outbox.process", kind: "consumer", from })
+  for (const [key, value] of Object.entries(processAttributes(facts, row))) process.attribute(key, value)
+  if (Option.isSome(facts.processBatch)) process.addLinks([{ span: facts.processBatch.value, attributes: {} }])
   tellSteps(tracer, process, facts, row)
   const error = errorOf(row)
   process.end(facts.endedAt, error === undefined ? Exit.void : Exit.fail(new SpanError(error.detail)))

@@ -1,13 +1,15 @@
 /** One batch from its claim to its settlement: delivered once, decided row by row, acknowledged under its own token. */
-import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule, Tracer } from "effect"
 import { Heartbeats } from "../outbox/Heartbeats.ts"
 import { type Batch, type Delivery, Leases, type Settlement, type Spent } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
 import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
+import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { tellBatch } from "./AttemptSpans.ts"
 import { report } from "./BatchReport.ts"
 import { type Delivered, Destination } from "./Destination.ts"
 import * as Fence from "./Fence.ts"
+import * as ProcessSpans from "./ProcessSpans.ts"
 import type { BatchFacts, RowFacts } from "./RowFacts.ts"
 import { decide, inOrder, type Outcome, type Policy } from "./Settlement.ts"
 import { type Admission, Valve } from "./Valve.ts"
@@ -24,6 +26,11 @@ export interface ClaimFacts {
   /** When the claim was sent, in monotonic nanoseconds. */
   readonly sentAt: bigint
   readonly under: Admission
+}
+
+interface Underway {
+  readonly lease: Fence.HeldLease
+  readonly begun: ProcessSpans.Begun
 }
 
 const sameForAll = (batch: Batch, outcome: Outcome): Delivered => ({
@@ -144,7 +151,7 @@ export class Dispatcher extends Context.Service<Dispatcher, {
         })
 
         const conclude = Effect.fnUntraced(
-          function*(batch: Batch, claim: ClaimFacts, delivered: Delivered, lease: Fence.HeldLease) {
+          function*(batch: Batch, claim: ClaimFacts, delivered: Delivered, { begun, lease }: Underway) {
             const ackStartedAt = yield* Clock.currentTimeNanos
             const decided = yield* decideAll(batch, claim.under, delivered)
             const settlements = decided.map(({ settlement }) => settlement)
@@ -160,7 +167,8 @@ export class Dispatcher extends Context.Service<Dispatcher, {
               ackStartedAt,
               endedAt: yield* Clock.currentTimeNanos,
               calls: delivered.calls,
-              processBatch: yield* Effect.option(Effect.currentSpan)
+              processBatch: yield* Effect.option(Effect.currentSpan),
+              begun: begun.byRow
             }
             const failed = rows.filter((row) => !row.held || row.outcome._tag === "Failed").length
             yield* Effect.annotateCurrentSpan({
@@ -177,12 +185,18 @@ export class Dispatcher extends Context.Service<Dispatcher, {
 
         // The mask keeps a stopping worker from dropping rows between their delivery and their settlement.
         const dispatch = (batch: Batch, claim: ClaimFacts) =>
-          Effect.uninterruptibleMask((restore) => {
-            const lease = Fence.make(claim.sentAt, policy.leaseFor)
-            return Effect.exit(restore(deliver(batch, lease))).pipe(
-              Effect.flatMap((exit) => conclude(batch, claim, afterExit(batch, exit, lease), lease))
-            )
-          }).pipe(
+          Effect.uninterruptibleMask((restore) =>
+            Effect.gen(function*() {
+              const lease = Fence.make(claim.sentAt, policy.leaseFor)
+              const begun = ProcessSpans.make(yield* Tracer.Tracer, yield* TraceCarrier, claim.startedAt)
+              const exit = yield* deliver(batch, lease).pipe(
+                Effect.provideService(ProcessSpans.ProcessSpans, begun),
+                restore,
+                Effect.exit
+              )
+              yield* conclude(batch, claim, afterExit(batch, exit, lease), { begun, lease })
+            })
+          ).pipe(
             Effect.withSpan("projection.process_batch", { attributes: { batch_size: batch.deliveries.length } }),
             Effect.annotateSpans("projection", batch.projection),
             Effect.catchTag(

@@ -55,14 +55,15 @@ export const sorted = (
   const handled = facts.endedAt - facts.claimedAt
   const isTold = (trace: TraceContext, row: RowFacts): boolean => {
     const wasSampled = isSampled(trace)
-    if (wasSampled || !isKeeping) return !isQuiet(row) || budget.allows(wasSampled, spans)
+    const isBegun = facts.begun.has(row.delivery.id)
+    if (wasSampled || !isKeeping) return isBegun || !isQuiet(row) || budget.allows(wasSampled, spans)
     const traceId = traceIdOf(trace)
     // A trace is kept whole or not at all, so it is not begun where there is no room for it.
     if (isWorthIt(rule, facts, row, handled) && (!isQuiet(row) || budget.allows(true, spans))) {
       keeping.keep(traceId, originOf(trace, facts.batch.projection, row.delivery.createdAt, facts.offset))
       return true
     }
-    if (keeping.isKept(traceId) && budget.allows(true, spans)) return true
+    if (isBegun || (keeping.isKept(traceId) && budget.allows(true, spans))) return true
     untold.push(row)
     return false
   }

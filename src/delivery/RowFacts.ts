@@ -20,6 +20,8 @@ export interface BatchFacts {
   readonly endedAt: Nanos
   readonly calls: ReadonlyArray<EngineCall>
   readonly processBatch: Option.Option<Tracer.Span>
+  /** By row id, where the row's span had to be there before. */
+  readonly begun: ReadonlyMap<number, Tracer.Span>
 }
 
 export interface RowFacts {

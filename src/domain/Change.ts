@@ -1,10 +1,20 @@
 /** One committed change of one entity: what the outbox carries and the chronicle tells. */
 import { Equal, Schema } from "effect"
-import type { EntityId, EntityKind, FieldsOf } from "./Entity.ts"
+import { type EntityId, EntityKind, type FieldsOf } from "./Entity.ts"
 import { excerpt } from "./Text.ts"
 
 export const Operation = Schema.Literals(["upsert", "delete"])
 export type Operation = typeof Operation.Type
+
+/** What a row of an outbox may tell of: an entity, or a session in which something was said. */
+export const Subject = Schema.Literals([...EntityKind.literals, "session"])
+export type Subject = typeof Subject.Type
+
+/** Only the realtime outbox has rows of sessions; another that finds one has a bug. */
+export const entityKindOf = (subject: Subject): EntityKind => {
+  if (subject === "session") throw new Error("a session is told of to realtime only")
+  return subject
+}
 
 /** Long values are cut: the chronicle tells what changed, it is not a backup. */
 const valueMax = 256
@@ -14,8 +24,9 @@ export const FieldChange = Schema.Struct({ field: Schema.String, from: Value, to
 export type FieldChange = typeof FieldChange.Type
 
 export interface Change {
-  readonly kind: EntityKind
+  readonly kind: Subject
   readonly id: EntityId
+  /** Of a session: the number of what was said. */
   readonly version: number
   readonly op: Operation
   /** The library that a block is in, also when it is not this that has changed. */

@@ -7,8 +7,8 @@
  * token of its own; only who holds the token, before the lease ends by the database's clock, can settle its rows.
  */
 import { Context, type Duration, type Effect } from "effect"
-import type { FieldChange, Operation } from "../domain/Change.ts"
-import type { EntityId, EntityKind } from "../domain/Entity.ts"
+import type { FieldChange, Operation, Subject } from "../domain/Change.ts"
+import type { EntityId } from "../domain/Entity.ts"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import type { Projection } from "./Projection.ts"
 import type { StoreUnavailable } from "./StoreUnavailable.ts"
@@ -19,7 +19,7 @@ export type DatabaseMicros = number
 /** A claimed row: what to tell, on whose behalf, and how often that was tried. */
 export interface Delivery {
   readonly id: number
-  readonly kind: EntityKind
+  readonly kind: Subject
   readonly entityId: EntityId
   readonly version: number
   readonly op: Operation

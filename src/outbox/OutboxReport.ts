@@ -1,7 +1,7 @@
 /** What people ask about the outbox: how much is waiting, since when, and what became of one row. */
 import { Context, type Effect, Schema } from "effect"
-import { Operation } from "../domain/Change.ts"
-import { EntityId, EntityKind } from "../domain/Entity.ts"
+import { Operation, Subject } from "../domain/Change.ts"
+import { EntityId } from "../domain/Entity.ts"
 import type { CursorInvalid, Page } from "../domain/Paging.ts"
 import { Projection } from "./Projection.ts"
 import type { StoreUnavailable } from "./StoreUnavailable.ts"
@@ -15,7 +15,7 @@ const Time = Schema.NullOr(Schema.DateTimeUtc)
 export const OutboxEvent = Schema.Struct({
   projection: Projection,
   id: Schema.Int,
-  entity_type: EntityKind,
+  entity_type: Subject,
   entity_id: EntityId,
   entity_version: Schema.Int,
   op: Operation,

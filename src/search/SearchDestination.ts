@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { type Delivered, Destination } from "../delivery/Destination.ts"
 import { type Failure, storeFailed } from "../delivery/Failure.ts"
 import type { Outcome } from "../delivery/Settlement.ts"
+import { entityKindOf } from "../domain/Change.ts"
 import type { EntityId } from "../domain/Entity.ts"
 import type { Delivery } from "../outbox/Leases.ts"
 import { SearchBuilds } from "./SearchBuilds.ts"
@@ -34,7 +35,7 @@ export const layer = Layer.effect(
       const found = yield* source.load([...wanted.keys()])
       const byId = new Map(found.map((write) => [write.id, write]))
       return [...wanted.values()].map(({ entityId: id, kind, version }): IndexWrite =>
-        byId.get(id) ?? { kind, id, version, revision: version, document: null }
+        byId.get(id) ?? { kind: entityKindOf(kind), id, version, revision: version, document: null }
       )
     })
 

@@ -109,6 +109,18 @@ export const url = kind("an http:// or https:// address", (text) => {
   return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href.replace(/\/+$/, "") : undefined
 }, withoutPassword)
 
+/** One server or several of a cluster, with or without a user and a password. */
+export const natsUrl: SettingKind<Redacted.Redacted> = kind(
+  "nats://host:port, or several separated by commas",
+  (text) => {
+    const servers = text.split(",").map((one) => URL.parse(one.trim()))
+    return servers.every((server) => server !== null && /^(nats|tls):$/.test(server.protocol) && server.hostname !== "")
+      ? Redacted.make(text)
+      : undefined
+  },
+  withoutPassword
+)
+
 export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), nothing)
 
 /** What signs must not be guessed. */

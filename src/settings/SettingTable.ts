@@ -247,5 +247,21 @@ export const table = {
     "wordloom",
     "the first part of every metric's name"
   ),
+  natsUrl: setting(
+    "NATS_URL",
+    Kind.natsUrl,
+    undefined,
+    "the message bus of the realtime chain; without it the chain runs within one process"
+  ),
+  grpcHost: setting("WORDLOOM_GRPC_HOST", Kind.words, "127.0.0.1", "the address that logic listens on, or is asked at"),
+  grpcPort: setting("WORDLOOM_GRPC_PORT", Kind.port, 50_051, "logic's port"),
+  wsPort: setting("WORDLOOM_WS_PORT", Kind.port, 8_090, "the gateway's port; it listens on WORDLOOM_HTTP_HOST"),
+  pushHost: setting(
+    "WORDLOOM_PUSH_HOST",
+    Kind.words,
+    "127.0.0.1",
+    "the address that the gateway takes pushes on, and at which task finds it"
+  ),
+  pushPort: setting("WORDLOOM_PUSH_PORT", Kind.port, 0, "the gateway's port for pushes; 0: any that is free"),
   metricsPort: setting("WORDLOOM_METRICS_PORT", Kind.port, undefined, "the API's port when not set")
 } as const

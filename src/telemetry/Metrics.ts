@@ -34,7 +34,9 @@ export const tables = [
   "outbox",
   "chronicle_entries",
   "search_documents",
-  "idempotency_keys"
+  "idempotency_keys",
+  "realtime_sessions",
+  "realtime_messages"
 ] as const
 const statement = { operation: oneOf(operations), table: oneOf(tables) }
 
@@ -121,6 +123,28 @@ export const searchDrift = gauge(
 export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)", {
   result: oneOf(["clean", "drift", "failed"])
 })
+
+const pushed = oneOf(["ok", "failed"])
+export const realtimeConnections = gauge("realtime_connections", "Open WebSocket connections")
+export const realtimeMessages = counter(
+  "realtime_messages_total",
+  "Messages of sessions, by direction (received, filled) and result (ok, failed)",
+  { direction: oneOf(["received", "filled"]), result: pushed }
+)
+export const realtimeClosed = counter(
+  "realtime_connections_closed_total",
+  "WebSocket connections ended by the gateway, by reason (slow, silent, rate, invalid, draining)",
+  { reason: oneOf(["slow", "silent", "rate", "invalid", "draining"]) }
+)
+export const realtimePushes = counter("realtime_pushes_total", "Pushes to gateways, by result (ok, failed)", {
+  result: pushed
+})
+export const realtimeBuried = counter("realtime_buried_total", "Messages that the bus put aside as dead")
+export const realtimeLatency = histogram(
+  "realtime_push_seconds",
+  "Seconds from a message's commit to its push to a gateway",
+  waiting
+)
 
 export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped, sampled_out)", {
   result: oneOf(["exported", "dropped", "sampled_out"])

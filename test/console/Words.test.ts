@@ -5,8 +5,8 @@ import * as Format from "../../layers/http/console/format.js"
 import { pointsOf } from "../../layers/http/console/points.js"
 import { verdictOf } from "../../layers/http/console/verdict.js"
 import { layOut, missing } from "../../layers/http/console/waterfall.js"
-import { Stage } from "../../src/explain/Explanation.ts"
 import { escaped } from "../../src/domain/Text.ts"
+import { Stage } from "../../src/explain/Explanation.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Finite.check(Schema.isBetween({ minimum, maximum }))
 

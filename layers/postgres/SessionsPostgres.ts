@@ -1,0 +1,163 @@
+/** Sessions and what was said in them, in PostgreSQL: numbers are given under the session's row lock. */
+import { DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import type { EntityId } from "../../src/domain/Entity.ts"
+import { Transaction } from "../../src/outbox/Transaction.ts"
+import { openFor } from "../../src/realtime/Presence.ts"
+import { MessageIdReused, SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
+import type { ChangeBody, SessionMessage, SessionRef } from "../../src/realtime/Session.ts"
+import { type NewChat, type RecordedChange, Sessions } from "../../src/realtime/Sessions.ts"
+import { integers, jsons, texts, uuids } from "./Parameters.ts"
+import { orUnavailable } from "./PostgresErrors.ts"
+import { provenByFirst } from "./Rows.ts"
+import { measured, silent } from "./Statement.ts"
+
+const tables = { tag: "tags", library: "libraries", block: "blocks" } as const
+
+const Row = Schema.Struct({
+  session_id: Schema.String,
+  seq: Schema.Int,
+  kind: Schema.Literals(["chat", "change"]),
+  from_user: Schema.String,
+  client_id: Schema.String,
+  body: Schema.Unknown,
+  request_id: Schema.NullOr(Schema.String),
+  at: Schema.Date
+})
+const asRows = provenByFirst(Row)
+
+const toMessage = (row: typeof Row.Encoded): SessionMessage => ({
+  ...row as unknown as SessionMessage,
+  at: DateTime.formatIso(DateTime.makeUnsafe(row.at))
+})
+const toMessages = (rows: ReadonlyArray<unknown>) => asRows(rows).map(toMessage)
+
+const columns = "session_id, seq, kind, from_user, client_id, body, request_id, created_at as at"
+
+/** A change is one message of a session, however often its row is delivered. */
+const clientIdOf = ({ entity_id, entity_type, version }: RecordedChange) => `${entity_type}/${entity_id}/${version}`
+
+const keyOf = ({ client_id, session_id }: { readonly session_id: string; readonly client_id: string }) =>
+  `${session_id} ${client_id}`
+
+const bodyOf = ({ changes, entity_id, entity_type, op, version }: RecordedChange): ChangeBody => ({
+  entity_type,
+  entity_id,
+  version,
+  op,
+  changes
+})
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const transaction = yield* Transaction
+  const until = sql`clock_timestamp() + ${Duration.toMillis(openFor)} * interval '1 millisecond'`
+
+  const open = Effect.fnUntraced(function*(ref: SessionRef) {
+    const found = yield* silent(sql<{ readonly last_seq: number; readonly version: number }>`
+      with entity as (select id, version from ${sql(tables[ref.kind])} where id = ${ref.id}::uuid)
+      insert into realtime_sessions as known (id, kind, open_until)
+      select id, ${ref.kind}, ${until} from entity
+      on conflict (id) do update set open_until = excluded.open_until
+      returning last_seq, (select version from entity) as version`)
+    return found[0] ?? (yield* new SessionUnknown({ session: `${ref.kind}/${ref.id}` }))
+  })
+
+  /** The second of two that say the same at once waits here, and then sees what the first has said. */
+  const append = Effect.fnUntraced(function*(chat: NewChat) {
+    const session = chat.session_id
+    const held = yield* silent(sql`select id from realtime_sessions where id = ${session}::uuid for update`)
+    if (held.length === 0) return yield* new SessionUnknown({ session })
+    const [row] = yield* silent(sql`
+      with known as (
+        select ${sql.literal(columns)} from realtime_messages
+        where session_id = ${session}::uuid and kind = 'chat' and from_user = ${chat.from_user}
+          and client_id = ${chat.client_id}
+      ), next as (
+        update realtime_sessions set last_seq = last_seq + 1
+        where id = ${session}::uuid and not exists (select from known) returning last_seq
+      ), added as (
+        insert into realtime_messages (session_id, seq, kind, from_user, client_id, body, request_id)
+        select ${session}::uuid, last_seq, 'chat', ${chat.from_user}, ${chat.client_id},
+          ${JSON.stringify({ text: chat.text })}::jsonb, ${chat.request_id} from next
+        returning ${sql.literal(columns)}
+      )
+      select *, false as is_new from known union all select *, true as is_new from added`)
+    const { is_new: isNew, ...said } = row as typeof Row.Encoded & { readonly is_new: boolean }
+    const message = toMessages([said])[0]!
+    return message.kind === "chat" && message.body.text === chat.text
+      ? { message, isNew }
+      : yield* new MessageIdReused({ client_id: chat.client_id })
+  })
+
+  const history = Effect.fnUntraced(function*(session: EntityId, after: number, limit: number) {
+    // First the number, so that it is never behind what is answered with it.
+    const [head] = yield* silent(sql<{ readonly last_seq: number }>`
+      select last_seq from realtime_sessions where id = ${session}::uuid`)
+    if (head === undefined) return yield* new SessionUnknown({ session })
+    const rows = yield* silent(sql`
+      select ${sql.literal(columns)} from realtime_messages
+      where session_id = ${session}::uuid and seq > ${after} and seq <= ${head.last_seq} order by seq limit ${limit}`)
+    return { messages: toMessages(rows), last_seq: head.last_seq }
+  })
+
+  const load = (keys: ReadonlyArray<{ readonly session_id: EntityId; readonly seq: number }>) =>
+    Effect.map(
+      silent(sql`
+        select ${sql.literal(columns)} from realtime_messages
+        join unnest(${uuids(keys.map(({ session_id }) => session_id))}, ${integers(keys.map(({ seq }) => seq))})
+          as wanted (session_id, seq) using (session_id, seq)`),
+      toMessages
+    )
+
+  /** Under the locks of its sessions, taken in the order of their ids, so that no two wait for each other. */
+  const record = Effect.fnUntraced(function*(changes: ReadonlyArray<RecordedChange>) {
+    const ids = [...new Set(changes.flatMap(({ sessions }) => sessions))]
+    const open = yield* silent(sql<{ readonly id: EntityId; readonly last_seq: number }>`
+      select id, last_seq from realtime_sessions where id = any(${uuids(ids)}) and open_until > clock_timestamp()
+      order by id for update`)
+    if (open.length === 0) return changes.map(() => [])
+    const known = toMessages(
+      yield* silent(sql`
+      select ${sql.literal(columns)} from realtime_messages where session_id = any(${uuids(open.map(({ id }) => id))})
+        and kind = 'change' and client_id = any(${texts(changes.map(clientIdOf))})`)
+    )
+    const told = new Set(known.map(keyOf))
+    const fresh = open.flatMap(({ id, last_seq }) => {
+      const mine = changes.filter((change) =>
+        change.sessions.includes(id) && !told.has(keyOf({ session_id: id, client_id: clientIdOf(change) }))
+      )
+      const byId = new Map(mine.map((change) => [clientIdOf(change), change]))
+      return [...byId.values()].map((change, at) => ({ id, seq: last_seq + at + 1, change }))
+    })
+    const added = fresh.length === 0 ? [] : yield* silent(sql`
+      with added as (
+        insert into realtime_messages (session_id, seq, kind, from_user, client_id, body, request_id)
+        select session_id, seq, 'change', from_user, client_id, body, request_id
+        from unnest(${uuids(fresh.map(({ id }) => id))}, ${integers(fresh.map(({ seq }) => seq))},
+          ${texts(fresh.map(({ change }) => change.actor))}, ${texts(fresh.map(({ change }) => clientIdOf(change)))},
+          ${jsons(fresh.map(({ change }) => bodyOf(change)))}::jsonb[],
+          ${texts(fresh.map(({ change }) => change.request_id))})
+          as new (session_id, seq, from_user, client_id, body, request_id)
+        returning *
+      ), moved as (
+        update realtime_sessions set last_seq = last.seq
+        from (select session_id, max(seq) as seq from added group by session_id) as last where id = last.session_id
+      )
+      select ${sql.literal(columns)} from added`)
+    const messages = [...known, ...toMessages(added)]
+    return changes.map((change) => messages.filter(({ client_id }) => client_id === clientIdOf(change)))
+  })
+
+  return Sessions.of({
+    open: (ref) => open(ref).pipe(measured("create", "realtime_sessions"), orUnavailable),
+    append: (chat) => append(chat).pipe(measured("create", "realtime_messages"), orUnavailable),
+    history: (session, after, limit) =>
+      history(session, after, limit).pipe(measured("query", "realtime_messages"), orUnavailable),
+    load: (keys) => keys.length === 0 ? Effect.succeed([]) : orUnavailable(load(keys)),
+    record: (changes) =>
+      changes.length === 0 ? Effect.succeed([]) : orUnavailable(transaction.run(orUnavailable(record(changes))))
+  })
+})
+
+export const layer = Layer.effect(Sessions, make)

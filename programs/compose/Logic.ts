@@ -1,0 +1,26 @@
+/** Logic: takes what clients say over gRPC, and relays what was committed to the message bus. */
+import { Effect, Layer } from "effect"
+import * as LogicServerGrpc from "../../layers/grpc/LogicServerGrpc.ts"
+import { Settings } from "../../src/settings/Settings.ts"
+import * as Foundation from "./Foundation.ts"
+import { launch } from "./Main.ts"
+import * as Realtime from "./Realtime.ts"
+import { around } from "./Workers.ts"
+
+const served = Layer.unwrap(
+  Effect.map(
+    Settings,
+    ({ grpcHost: host, grpcPort: port, shutdownGrace: grace }) =>
+      LogicServerGrpc.layer({ host, port, grace }, (address) => Effect.logInfo(`logic listening on ${address}`))
+  )
+).pipe(
+  Layer.provide(Realtime.served),
+  Layer.provide(Realtime.tracers.logic)
+)
+
+launch(
+  Layer.merge(served, around(Realtime.relay)).pipe(
+    Layer.provide([Realtime.stores, Realtime.busBetween]),
+    Layer.provide(Foundation.layer("wordloom-logic"))
+  )
+)

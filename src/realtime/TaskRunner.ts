@@ -1,0 +1,162 @@
+/** Consumes the bus and tells every gateway that holds members of the session; for as long as its layer lives. */
+import { Clock, Duration, Effect, Exit, Layer, Random, Schedule, type Tracer } from "effect"
+import { type Backoff, delayMs } from "../domain/Backoff.ts"
+import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
+import { type Carrier, received } from "../telemetry/Carriers.ts"
+import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
+import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import { type CarriedTrace, MessageBus, messageId, type Received, topic } from "./MessageBus.ts"
+import { type Gateway, Presence } from "./Presence.ts"
+import { Push } from "./Push.ts"
+import { PushFailed } from "./RealtimeErrors.ts"
+import type { SessionMessage } from "./Session.ts"
+
+/** Loops that take and push side by side, and messages that each takes at once. */
+const loops = 4
+const batchMax = 64
+/** More than fit into the time until a gateway that is silent counts as gone. */
+export const attemptsMax = 20
+const backoff: Backoff = { baseMs: 250, capMs: 5_000 }
+
+/** The header wins; the field of the message is for whoever publishes without headers. */
+export const natsCarrier: Carrier<CarriedTrace> = {
+  name: "nats",
+  write: ({ traceparent, tracestate }) => ({
+    headers: { traceparent: [traceparent], ...(tracestate === null ? {} : { tracestate: [tracestate] }) },
+    field: traceparent
+  }),
+  read: ({ field, headers }) => ({
+    traceparent: headers["traceparent"] ?? (field === undefined ? [] : [field]),
+    tracestate: headers["tracestate"] ?? []
+  })
+}
+
+const pushOne = Effect.fnUntraced(function*(gateway: Gateway, message: SessionMessage) {
+  const push = yield* Push
+  const carrier = yield* TraceCarrier
+  const told = Effect.gen(function*() {
+    const span = yield* Effect.option(Effect.currentSpan)
+    const trace = span._tag === "Some" ? carrier.inject(span.value) : undefined
+    const users = yield* push.push(gateway, message, trace ?? null)
+    yield* Effect.annotateCurrentSpan("user_count", users)
+  }).pipe(
+    Effect.withSpan("task.push.gateway", {
+      kind: "client",
+      attributes: { gateway_id: gateway.gateway_id, session_id: message.session_id, "rpc.system.name": "effect_rpc" }
+    }),
+    // Its clients are on their way to another gateway, and get there what they miss.
+    Effect.catchIf(
+      (error): error is PushFailed => error instanceof PushFailed && error.why === "draining",
+      () => Effect.void
+    )
+  )
+  const exit = yield* Effect.exit(told)
+  const result = Exit.isSuccess(exit) ? "ok" : "failed"
+  yield* Metrics.realtimePushes.add({ result })
+  yield* exit
+})
+
+const deliver = Effect.fnUntraced(function*(message: SessionMessage, gateways: ReadonlyArray<Gateway>) {
+  yield* Effect.annotateCurrentSpan({ gateways: gateways.length })
+  const exits = yield* Effect.forEach(gateways, (gateway) => Effect.exit(pushOne(gateway, message)), {
+    concurrency: "unbounded"
+  })
+  const now = yield* Clock.currentTimeMillis
+  yield* Metrics.realtimeLatency.observe({}, Math.max(0, (now - Date.parse(message.at)) / 1_000))
+  yield* Exit.asVoidAll(exits)
+})
+
+const bury = (one: Received, reason: string) =>
+  Effect.gen(function*() {
+    yield* Effect.logError("a message was put aside", { reason, attempt: one.attempt })
+    yield* one.bury(reason)
+    yield* Metrics.realtimeBuried.add({})
+  })
+
+const settle = Effect.fnUntraced(function*(one: Received, exit: Exit.Exit<void, unknown>) {
+  if (Exit.isSuccess(exit)) return yield* one.done
+  const wait = delayMs(backoff, one.attempt, yield* Random.next)
+  yield* Effect.logWarning("a push is tried again", { attempt: one.attempt, retry_in_ms: wait }, exit.cause)
+  yield* one.again(wait)
+})
+
+/** A message that comes again names its cause as a link, too: the attempts before stand beside this one. */
+const consumeOptions = (one: Received, parent: Tracer.ExternalSpan | undefined) => ({
+  kind: "consumer" as const,
+  ...(parent === undefined ? { root: true } : { parent }),
+  ...(parent !== undefined && one.attempt > 1
+    ? { links: [{ span: parent, attributes: { redelivered: true, attempt: one.attempt } }] }
+    : {}),
+  attributes: {
+    "mq.topic": topic,
+    "messaging.operation.type": "process",
+    "messaging.destination.name": topic,
+    attempt: one.attempt,
+    ...(one.message === undefined
+      ? {}
+      : { session_id: one.message.session_id, "messaging.message.id": messageId(one.message) })
+  }
+})
+
+/** Never fails: what the bus does not hear of comes again. */
+export const consume = Effect.fnUntraced(function*(one: Received, gateways: ReadonlyArray<Gateway> | undefined) {
+  const context = yield* received("nats", natsCarrier.read(one.trace))
+  const parent = (yield* TraceCarrier).extract(context)
+  const { message } = one
+  const requestId = message?.request_id ?? null
+  yield* Effect.gen(function*() {
+    if (message === undefined) return yield* bury(one, "it could not be read")
+    if (one.attempt > attemptsMax) return yield* bury(one, "out of attempts")
+    const exit = yield* Effect.exit(
+      gateways === undefined
+        ? Effect.fail(new StoreUnavailable({ cause: "asked who holds its members" }))
+        : deliver(message, gateways)
+    )
+    yield* settle(one, exit)
+    yield* exit
+  }).pipe(
+    Effect.withSpan("task.mq.consume", consumeOptions(one, parent)),
+    Effect.provideService(CurrentRequest, { requestId, actor: message?.from_user ?? "anonymous" }),
+    Effect.ignoreCause
+  )
+})
+
+/** One batch, each session's messages in their order. Tests call this. */
+export const runOnce = Effect.fnUntraced(function*(max = batchMax) {
+  const bus = yield* MessageBus
+  const presence = yield* Presence
+  const batch = yield* bus.take(max)
+  const where = yield* presence.whereAre(
+    batch.flatMap(({ message }) => message === undefined ? [] : [message.session_id])
+  )
+    .pipe(Effect.option)
+  let at = 0
+  const work = batch.map((one) => ({
+    one,
+    gateways: where._tag === "None" ? undefined : one.message === undefined ? [] : where.value[at++]!
+  }))
+  const bySession = Map.groupBy(work, ({ one }) => one.message?.session_id)
+  yield* Effect.forEach(
+    bySession.values(),
+    (some) => Effect.forEach(some, ({ gateways, one }) => consume(one, gateways), { discard: true }),
+    { concurrency: "unbounded", discard: true }
+  )
+  return batch.length
+})
+
+const failedWait = Duration.seconds(1)
+
+/** Each loop begins without a parent: a trace is a message's, not the loop's. */
+export const layer = Layer.effectDiscard(Effect.gen(function*() {
+  const loop = runOnce().pipe(
+    Effect.catchCause((cause) =>
+      Effect.andThen(
+        Effect.logWarning("the message bus could not be read; trying again", cause),
+        Effect.sleep(failedWait)
+      )
+    ),
+    Effect.repeat(Schedule.forever)
+  )
+  yield* Effect.forEach(Array.from({ length: loops }), () => Effect.forkScoped(loop), { discard: true })
+}))

@@ -1,0 +1,168 @@
+/** What a task makes of a message: whose trace it is, whom it tells, and what becomes of it when somebody cannot be told. */
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer, Option } from "effect"
+import { EntityId } from "../../src/domain/Entity.ts"
+import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import { type CarriedTrace, MessageBus, type Received } from "../../src/realtime/MessageBus.ts"
+import { type Gateway, Presence } from "../../src/realtime/Presence.ts"
+import { Push } from "../../src/realtime/Push.ts"
+import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
+import type { SessionMessage } from "../../src/realtime/Session.ts"
+import { attemptsMax, runOnce } from "../../src/realtime/TaskRunner.ts"
+import * as RecordedSpans from "../support/RecordedSpans.ts"
+
+const traceId = "0af7651916cd43dd8448eb211c80319c"
+const traceparent = `00-${traceId}-b7ad6b7169203331-01`
+const session_id = EntityId.make("0198f2a0-0000-7000-8000-000000000001")
+
+const message: SessionMessage = {
+  session_id,
+  seq: 1,
+  kind: "chat",
+  from_user: "ann",
+  client_id: "c",
+  body: { text: "hello" },
+  at: "2026-03-04T05:06:07.089Z",
+  request_id: "r-1"
+}
+
+type End = "done" | "again" | `buried: ${string}`
+
+const scene = (options: {
+  readonly trace?: CarriedTrace
+  readonly attempt?: number
+  readonly message?: SessionMessage | undefined
+  readonly gateways?: ReadonlyArray<Gateway> | "away"
+  readonly answer?: (gateway: Gateway) => Effect.Effect<number, PushFailed>
+}) => {
+  const ends: Array<End> = []
+  const pushed: Array<string | null> = []
+  const end = (how: End) => Effect.sync(() => void ends.push(how))
+  const one: Received = {
+    message: "message" in options ? options.message : message,
+    trace: options.trace ?? { headers: { traceparent: [traceparent] }, field: traceparent },
+    attempt: options.attempt ?? 1,
+    done: end("done"),
+    again: () => end("again"),
+    bury: (reason) => end(`buried: ${reason}`)
+  }
+  const { answer = () => Effect.succeed(3), gateways = [{ gateway_id: "g1", address: "a:1" }] } = options
+  const nothing = Effect.die("not asked here")
+  const layer = Layer.mergeAll(
+    Layer.succeed(
+      MessageBus,
+      MessageBus.of({ publish: () => nothing, take: () => Effect.succeed([one]), buried: nothing })
+    ),
+    Layer.succeed(
+      Presence,
+      Presence.of({
+        attend: () => nothing,
+        enter: () => nothing,
+        leave: () => nothing,
+        retire: () => nothing,
+        whereAre: (sessions) =>
+          gateways === "away"
+            ? Effect.fail(new StoreUnavailable({ cause: "away" }))
+            : Effect.succeed(sessions.map(() => gateways))
+      })
+    ),
+    Layer.succeed(
+      Push,
+      Push.of({
+        push: (gateway, _message, trace) =>
+          Effect.andThen(Effect.sync(() => void pushed.push(trace?.traceparent ?? null)), answer(gateway))
+      })
+    ),
+    RecordedSpans.layer
+  )
+  return Effect.gen(function*() {
+    yield* runOnce()
+    const spans = yield* RecordedSpans.all
+    const consume = spans.find(({ name }) => name === "task.mq.consume")!
+    const pushes = spans.filter(({ name }) => name === "task.push.gateway")
+    return { ends, pushed, consume, pushes }
+  }).pipe(Effect.provide(layer))
+}
+
+it.effect("goes on in the trace of the publication, and tells the gateway in it", () =>
+  Effect.gen(function*() {
+    const { consume, ends, pushed, pushes: [push] } = yield* scene({})
+    assert.deepStrictEqual(ends, ["done"])
+    assert.strictEqual(consume.traceId, traceId)
+    assert.strictEqual(Option.getOrUndefined(consume.parent)?.spanId, "b7ad6b7169203331")
+    assert.deepStrictEqual(consume.links, [])
+    assert.strictEqual(consume.kind, "consumer")
+    assert.strictEqual(consume.attributes.get("mq.topic"), "wordloom.realtime")
+    assert.strictEqual(Option.getOrUndefined(push!.parent)?.spanId, consume.spanId)
+    assert.strictEqual(push!.attributes.get("gateway_id"), "g1")
+    assert.strictEqual(push!.attributes.get("user_count"), 3)
+    assert.deepStrictEqual(pushed, [`00-${traceId}-${push!.spanId}-01`])
+  }))
+
+it.effect("begins a new root for a message without TraceParent", () =>
+  Effect.gen(function*() {
+    const { consume, ends } = yield* scene({ trace: { headers: {}, field: undefined } })
+    assert.deepStrictEqual(ends, ["done"])
+    assert.isTrue(Option.isNone(consume.parent))
+    assert.notStrictEqual(consume.traceId, traceId)
+  }))
+
+it.effect("begins a new root for a message with a malformed TraceParent", () =>
+  Effect.gen(function*() {
+    for (const headers of [{ traceparent: ["00-zz-1-01"] }, { traceparent: [traceparent, traceparent] }]) {
+      const { consume, ends } = yield* scene({ trace: { headers, field: traceparent } })
+      assert.deepStrictEqual(ends, ["done"])
+      assert.isTrue(Option.isNone(consume.parent))
+      assert.notStrictEqual(consume.traceId, traceId)
+    }
+  }))
+
+it.effect("stays in the trace when a message is redelivered, and links to what published it", () =>
+  Effect.gen(function*() {
+    const { consume, ends } = yield* scene({ attempt: 3 })
+    assert.deepStrictEqual(ends, ["done"])
+    assert.strictEqual(consume.traceId, traceId)
+    assert.strictEqual(consume.attributes.get("attempt"), 3)
+    assert.deepStrictEqual(consume.links.map(({ span }) => [span.traceId, span.spanId]), [[
+      traceId,
+      "b7ad6b7169203331"
+    ]])
+  }))
+
+const failed = (why: "draining" | "unreachable") => ({ gateway_id }: Gateway) =>
+  gateway_id === "g1" ? Effect.fail(new PushFailed({ gateway_id, why, detail: "no" })) : Effect.succeed(1)
+
+const two = [{ gateway_id: "g1", address: "a:1" }, { gateway_id: "g2", address: "a:2" }]
+
+it.effect("tells the others when one gateway cannot be told, and comes again for that one", () =>
+  Effect.gen(function*() {
+    const { consume, ends, pushes } = yield* scene({ gateways: two, answer: failed("unreachable") })
+    assert.deepStrictEqual(ends, ["again"])
+    assert.deepStrictEqual(pushes.map((push) => RecordedSpans.errorOf(push) !== undefined), [true, false])
+    assert.isDefined(RecordedSpans.errorOf(consume))
+  }))
+
+it.effect("does not wait for a gateway that is draining: its clients are on their way", () =>
+  Effect.gen(function*() {
+    const { ends } = yield* scene({ gateways: two, answer: failed("draining") })
+    assert.deepStrictEqual(ends, ["done"])
+  }))
+
+it.effect("has nobody to tell, and is done", () =>
+  Effect.gen(function*() {
+    const { ends, pushes } = yield* scene({ gateways: [] })
+    assert.deepStrictEqual(ends, ["done"])
+    assert.deepStrictEqual(pushes, [])
+  }))
+
+it.effect("comes again while nobody knows who holds the members", () =>
+  Effect.gen(function*() {
+    assert.deepStrictEqual((yield* scene({ gateways: "away" })).ends, ["again"])
+  }))
+
+it.effect("puts aside what cannot be read, and what has failed too often", () =>
+  Effect.gen(function*() {
+    assert.deepStrictEqual((yield* scene({ message: undefined })).ends, ["buried: it could not be read"])
+    assert.deepStrictEqual((yield* scene({ attempt: attemptsMax })).ends, ["done"])
+    assert.deepStrictEqual((yield* scene({ attempt: attemptsMax + 1 })).ends, ["buried: out of attempts"])
+  }))
