@@ -205,6 +205,21 @@ describe.skipIf(lacking !== undefined)("what the panels ask", () => {
     assert.deepStrictEqual([...new Set(unknown)], [])
   })
 
+  it("leads on: exemplars name traces that were exported, under the label that Grafana looks for", async () => {
+    const { exemplarTraceIdDestinations: [{ name }] } = source("prometheus").jsonData
+    await until("an exemplar of an exported trace", async () => {
+      await life(running.call)
+      const now = Date.now() / 1_000
+      const found = await ask("query_exemplars", {
+        query: "wordloom_http_request_duration_seconds_bucket",
+        start: String(now - 600),
+        end: String(now + 60)
+      })
+      const ids = found.flatMap(({ exemplars }: any) => exemplars.map(({ labels }: any) => labels[name]))
+      return ids.some((id: string) => running.collector.spans.some((span) => span.traceId === id))
+    })
+  })
+
   it("is found in log lines: the derived fields match what the programs print", () => {
     const { derivedFields } = source("loki").jsonData
     const line = running.programs[0]!.output().split("\n").find((each) => each.includes("POST /api/v1/tags 201"))!
