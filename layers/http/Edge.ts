@@ -21,8 +21,9 @@ import { callerOf, debugHeader, requestIdOf } from "./RequestContext.ts"
 import type { RouteTable } from "./RouteTable.ts"
 import { serverAttributes, spanName } from "./ServerAttributes.ts"
 
-/** Probes and scrapes come every few seconds and tell nothing: no span, no log line. */
-const quiet = (path: string) => path === "/metrics" || path === "/health" || path.startsWith("/health/")
+/** Probes, scrapes and the files of the console tell nothing: no span, no log line. */
+const quiet = (path: string) =>
+  path === "/metrics" || path === "/health" || path.startsWith("/health/") || path.startsWith("/console/")
 
 interface Seen {
   readonly method: Method

@@ -1,13 +1,15 @@
 /** Answers the routes that look: search, chronicle, outbox; and steers the outboxes. */
-import { Effect, Layer, Option, Schema } from "effect"
+import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { HttpEffect, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { badField, NotFound } from "../../src/api/Problems.ts"
+import { badField, NotFound, Unavailable } from "../../src/api/Problems.ts"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
 import { TagNames } from "../../src/catalog/TagNames.ts"
 import { Chronicle } from "../../src/chronicle/Chronicle.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { limitDefault } from "../../src/domain/Paging.ts"
-import { OutboxReport } from "../../src/outbox/OutboxReport.ts"
+import { LiveOverview, type Moment } from "../../src/outbox/LiveOverview.ts"
+import { deadSample, OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
 import { shownState, statusesOf } from "../../src/outbox/ProjectionStatus.ts"
@@ -59,15 +61,33 @@ const chronicle = HttpApiBuilder.group(
       }))
 )
 
+const liveHeaders = { "cache-control": "no-store", "x-accel-buffering": "no" }
+
+const eventOf = (moment: Moment) =>
+  moment._tag === "Seen"
+    ? { event: "overview" as const, data: moment.overview }
+    : { event: "unavailable" as const, data: "the database does not answer" as const }
+
 const outbox = HttpApiBuilder.group(WordloomApi, "outbox", (build) =>
   Effect.gen(function*() {
-    const [report, control] = [yield* OutboxReport, yield* ProjectionControl]
+    const [report, control, live] = [yield* OutboxReport, yield* ProjectionControl, yield* LiveOverview]
     const projections = Effect.zipWith(report.stats, control.states, statusesOf)
     const stateOf = (projection: Projection) => Effect.map(control.states, (states) => shownState(projection, states))
 
     return build.handleAll({
       stats: () => orProblem(Effect.map(projections, (shown) => ({ projections: shown }))),
       events: ({ query }) => orProblem(report.events(query, query.limit ?? limitDefault, query.cursor)),
+      overview: () => orProblem(live.now),
+      live: Effect.fnUntraced(function*() {
+        const moments = yield* live.watch
+        if (moments === undefined) return yield* new Unavailable({ detail: "as many watch as can: ask again later" })
+        // A proxy that collects what it passes on would show each second in the next minute.
+        yield* HttpEffect.appendPreResponseHandler((_request, response) =>
+          Effect.succeed(HttpServerResponse.setHeaders(response, liveHeaders))
+        )
+        return Stream.map(moments, eventOf)
+      }),
+      deadLetters: () => orProblem(Effect.map(report.deadGroups, (groups) => ({ groups, sample: deadSample }))),
       replayOne: ({ params: { id, projection } }) =>
         orProblem(Effect.flatMap(
           report.replay({ projection, id }),

@@ -5,7 +5,7 @@
 import { Effect } from "effect"
 import { fstatSync, write as writeFile, writeSync } from "node:fs"
 import { logLinesDropped } from "../../src/telemetry/Metrics.ts"
-import { quietly } from "../../src/telemetry/TelemetryFailure.ts"
+import { quietly, telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
 
 /** Where text goes; `done` is called once, after the call has returned, when the next text may come. */
 export interface LogOutput {
@@ -73,7 +73,13 @@ export const make = (output: LogOutput, lost: (lines: number) => string, max = b
     }
     const lines = next()
     inFlight = lines.length
-    output.write(lines.join(""), finished(lines.length))
+    const done = finished(lines.length)
+    try {
+      output.write(lines.join(""), done)
+    } catch (error) {
+      telemetryFailed(error)
+      done(error)
+    }
   }
 
   const push = (line: string) => {

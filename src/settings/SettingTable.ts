@@ -79,6 +79,12 @@ export const table = {
     "http://localhost:4318",
     "base; /v1/traces is appended"
   ),
+  traceUrl: setting(
+    "WORDLOOM_TRACE_URL",
+    Kind.pattern(/^https?:\/\/\S*\{trace_id\}\S*$/, "an http:// or https:// address with {trace_id} in it"),
+    undefined,
+    "where people look at a trace, such as http://localhost:16686/trace/{trace_id}; explain links to it"
+  ),
   otlpTracesEndpoint: setting(
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     Kind.url,
