@@ -11,15 +11,17 @@ const srcFolders = {
   health: [],
   outbox: ["domain"],
   telemetry: ["domain", "outbox"],
+  trace: ["domain"],
   idempotency: ["domain", "outbox"],
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],
   search: ["domain", "outbox", "catalog", "delivery", "telemetry"],
-  chronicle: ["domain", "outbox", "delivery"],
+  chronicle: ["domain", "outbox", "delivery", "telemetry"],
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
   plane: ["domain", "search", "telemetry"],
+  doctor: ["domain", "outbox", "explain", "search"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 

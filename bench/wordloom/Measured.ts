@@ -10,7 +10,7 @@ import { meter, type Usage, warmRows } from "../Meter.ts"
 import { counting, foundation } from "./RealWorker.ts"
 
 /** Spans that found no room in the exporter's queue. */
-const dropped = () => Metric.withAttributes(spans, { result: "dropped" }).valueUnsafe(Context.empty()).count
+const dropped = () => Metric.withAttributes(spans.metric, { result: "dropped" }).valueUnsafe(Context.empty()).count
 
 /** Ends the process with its report. */
 export const launchMeasured = <E>(

@@ -1,9 +1,8 @@
 /** What Elasticsearch found, and what it shows of it, with a safe snippet. */
 import { Option, Schema } from "effect"
 import { EntityId, EntityKind } from "../../src/domain/Entity.ts"
-import { excerpt } from "../../src/domain/Text.ts"
+import { escaped, excerpt } from "../../src/domain/Text.ts"
 import type { Found, SearchHit } from "../../src/search/SearchIndex.ts"
-import { escaped } from "../../src/search/Snippet.ts"
 
 const Fragments = Schema.optionalKey(Schema.Array(Schema.String))
 

@@ -3,30 +3,33 @@
  *
  * Whatever happens inside becomes an answer here, and nothing that only observes can change that answer.
  */
-import { Cause, Clock, Duration, Effect, Exit, Layer, Metric, type Tracer } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, References, type Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpEffect, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SpanError } from "../../src/delivery/AttemptSpans.ts"
 import { leaving } from "../../src/outbox/Leaving.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
+import { type Method, methodOf, type RouteTemplate, statusCodeOf } from "../../src/telemetry/HttpLabels.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
+import { type Arrival, nothing, TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { answerWithin, Deadline } from "./Deadline.ts"
 import { problemResponse, withRequest } from "./ProblemResponse.ts"
-import { requestIdOf, traceContextOf } from "./RequestContext.ts"
+import { callerOf, debugHeader, requestIdOf } from "./RequestContext.ts"
 import type { RouteTable } from "./RouteTable.ts"
+import { serverAttributes, spanName } from "./ServerAttributes.ts"
 
 /** Probes, scrapes and the files of the console tell nothing: no span, no log line. */
 const quiet = (path: string) =>
   path === "/metrics" || path === "/health" || path.startsWith("/health/") || path.startsWith("/console/")
 
-const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-
 interface Seen {
-  readonly method: string
+  readonly method: Method
   readonly path: string
   /** `undefined` for what is no route of ours: such paths must not become labels. */
-  readonly route: string | undefined
+  readonly route: RouteTemplate | undefined
   readonly startedAt: bigint
 }
 
@@ -37,20 +40,14 @@ const measure = Effect.fnUntraced(function*(
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse
 ) {
-  const labels = { method: seen.method, route: seen.route ?? "none" }
+  const labels = { method: seen.method, route: seen.route ?? "none" } as const
   const seconds = Number((yield* Clock.currentTimeNanos) - seen.startedAt) / 1e9
   const body = response.body
   const bytes = body._tag === "Uint8Array" ? body.contentLength : 0
-  yield* Metric.update(
-    Metric.withAttributes(Metrics.httpRequests, { ...labels, status_code: String(response.status) }),
-    1
-  )
-  yield* Metric.update(Metric.withAttributes(Metrics.httpDuration, labels), seconds)
-  yield* Metric.update(
-    Metric.withAttributes(Metrics.httpRequestSize, labels),
-    sizeOf(request.headers["content-length"])
-  )
-  yield* Metric.update(Metric.withAttributes(Metrics.httpResponseSize, labels), bytes)
+  yield* Metrics.httpRequests.add({ ...labels, status_code: statusCodeOf(response.status) })
+  yield* Metrics.httpDuration.observe(labels, seconds)
+  yield* Metrics.httpRequestSize.observe(labels, sizeOf(request.headers["content-length"]))
+  yield* Metrics.httpResponseSize.observe(labels, bytes)
   if (quiet(seen.path)) return
   yield* Effect.logInfo(`${seen.method} ${seen.route ?? seen.path} ${response.status}`, {
     method: seen.method,
@@ -88,16 +85,6 @@ const answer = <E, R>(
     )
   )
 
-const serverAttributes = (seen: Seen, requestId: string) => ({
-  step: "api",
-  "http.request.method": seen.method,
-  "http.method": seen.method,
-  "url.path": seen.path,
-  ...(seen.route === undefined ? {} : { "http.route": seen.route }),
-  request_id: requestId,
-  x_request_id: requestId
-})
-
 /** 5xx is the server's error; 4xx is the caller's and leaves the span's status alone. */
 const finish = (span: Tracer.Span, status: number, endedAt: bigint) => {
   span.attribute("http.response.status_code", status)
@@ -111,17 +98,25 @@ const inServerSpan = <E, R>(
   seen: Seen,
   requestId: string,
   request: HttpServerRequest.HttpServerRequest,
+  arrived: Effect.Effect<Arrival>,
   work: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ) =>
   Effect.gen(function*() {
     const carrier = yield* TraceCarrier
-    const parent = carrier.extract(traceContextOf(request.headers))
+    const arrival = yield* arrived
+    const parent = carrier.extract(arrival.parent)
+    const link = carrier.extract(arrival.link)
     return yield* Effect.useSpan(
-      seen.route === undefined ? seen.method : `${seen.method} ${seen.route}`,
+      spanName(seen),
       {
         kind: "server",
         ...(parent === undefined ? { root: true } : { parent }),
-        attributes: serverAttributes(seen, requestId)
+        links: link === undefined ? [] : [{ span: link, attributes: {} }],
+        annotations: Context.make(DebugTrace, arrival.isDebug),
+        attributes: {
+          ...serverAttributes(request, { ...seen, requestId }),
+          ...(arrival.isDebug ? { [debugAttribute]: true } : {})
+        }
       },
       (span) =>
         Effect.gen(function*() {
@@ -130,34 +125,50 @@ const inServerSpan = <E, R>(
           const told = yield* withRequest(response, requestId, context === undefined ? undefined : span.traceId)
           yield* measure(seen, request, told).pipe(Effect.ignoreCause)
           finish(span, told.status, yield* Clock.currentTimeNanos)
-          return context === undefined ? told : HttpServerResponse.setHeader(told, "traceparent", context.traceparent)
+          return context === undefined ? told : HttpServerResponse.setHeaders(told, {
+            traceparent: context.traceparent,
+            ...(arrival.verdict === undefined ? {} : { [debugHeader]: arrival.verdict })
+          })
         }).pipe(Effect.withParentSpan(span))
     )
   })
 
+/** A border that breaks lets the request in as one that said nothing. */
+const arrivalOf = (border: TraceBorder["Service"], request: HttpServerRequest.HttpServerRequest) =>
+  Effect.catchCause(
+    Effect.suspend(() => border.arrive(callerOf(request))),
+    (cause) => Effect.as(Effect.sync(() => telemetryFailed(Cause.squash(cause))), nothing)
+  )
+
 export const layer = (table: RouteTable) =>
-  Layer.unwrap(Effect.map(SecureRandom.SecureRandom, (random) =>
-    HttpRouter.middleware(
+  Layer.unwrap(Effect.gen(function*() {
+    const random = yield* SecureRandom.SecureRandom
+    const border = yield* TraceBorder
+    return HttpRouter.middleware(
       (httpEffect) =>
         Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           const path = request.url.split("?", 1)[0]!
           const fresh = yield* random.uuidV7()
           const requestId = requestIdOf(request.headers, () => fresh)
-          const method = methods.has(request.method) ? request.method : "other"
+          const method = methodOf(request.method)
           const startedAt = yield* Clock.currentTimeNanos
           const seen: Seen = { method, path, route: table.template(request.method, request.url), startedAt }
           // Even an answer that is not ours, such as to a client that went away, carries the id.
           yield* HttpEffect.appendPreResponseHandler((_request, response) =>
             Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", requestId))
           )
-          const observed = inServerSpan(seen, requestId, request, answer(httpEffect, table, request))
-          yield* Metric.modify(Metrics.httpInFlight, 1)
+          const arrived = (yield* References.TracerEnabled) && !quiet(path)
+            ? arrivalOf(border, request)
+            : Effect.succeed(nothing)
+          const observed = inServerSpan(seen, requestId, request, arrived, answer(httpEffect, table, request))
+          yield* Metrics.httpInFlight.move({}, 1)
           return yield* (quiet(path) ? Effect.withTracerEnabled(observed, false) : observed).pipe(
             Effect.provideService(CurrentRequest, { requestId, actor: "anonymous" }),
             Effect.provideService(Deadline, startedAt + Duration.toNanosUnsafe(answerWithin)),
-            Effect.ensuring(Metric.modify(Metrics.httpInFlight, -1))
+            Effect.ensuring(Metrics.httpInFlight.move({}, -1))
           )
         }),
       { global: true }
-    )))
+    )
+  }))

@@ -1,7 +1,8 @@
 /** What a request says of itself, cleaned before it goes anywhere. */
-import type { Headers } from "effect/http"
-import { parseTraceparent, parseTracestate, type TraceContext } from "../../src/domain/TraceContext.ts"
+import { Option } from "effect"
+import type { Headers, HttpServerRequest } from "effect/http"
 import { isRequestId } from "../../src/telemetry/CurrentRequest.ts"
+import type { Caller } from "../../src/telemetry/TraceBorder.ts"
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -13,10 +14,18 @@ export const requestIdOf = (headers: Headers.Headers, fresh: () => string): stri
   return other !== undefined && uuid.test(other) ? other : fresh()
 }
 
-/** `null` for no usable `traceparent`: then a new trace begins, and `tracestate` is nobody's. */
-export const traceContextOf = (headers: Headers.Headers): TraceContext | null => {
-  const traceparent = headers["traceparent"]
-  return parseTraceparent(traceparent) === undefined
-    ? null
-    : { traceparent: traceparent!, tracestate: parseTracestate(headers["tracestate"]) }
-}
+/** Asks for a debug trace; an answer says what was made of it. */
+export const debugHeader = "x-wordloom-debug"
+
+const loopback = /^(::ffff:)?127\.|^::1$/
+
+/** What proxies add. Behind one on this machine everybody seems to sit here. */
+const forwardings = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+
+export const callerOf = ({ headers, remoteAddress }: HttpServerRequest.HttpServerRequest): Caller => ({
+  traceparent: headers["traceparent"],
+  tracestate: headers["tracestate"],
+  debug: headers[debugHeader],
+  isLocal: Option.exists(remoteAddress, (address) => loopback.test(address)) &&
+    forwardings.every((name) => headers[name] === undefined)
+})

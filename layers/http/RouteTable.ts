@@ -2,12 +2,14 @@
 import { FindMyWay, type HttpMethod, type HttpRouter } from "effect/http"
 import { HttpApi } from "effect/http-api"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
+import type { RouteTemplate } from "../../src/telemetry/HttpLabels.ts"
 
+/** What names a route in spans and metrics. */
 export type Route = readonly [method: HttpMethod.HttpMethod, path: HttpRouter.PathInput]
 
 export interface RouteTable {
   /** `undefined` for a path that is no route of ours. */
-  readonly template: (method: string, url: string) => string | undefined
+  readonly template: (method: string, url: string) => RouteTemplate | undefined
   readonly allowed: (url: string) => ReadonlyArray<string>
 }
 
@@ -25,8 +27,8 @@ export const apiRoutes = (): ReadonlyArray<Route> => {
 const normal = (path: string) => path.length > 1 ? path.replace(/\/$/, "") : path
 
 export const routeTable = (routes: ReadonlyArray<Route>): RouteTable => {
-  const table = FindMyWay.make<string>()
-  for (const [method, path] of routes) table.on(method, path, normal(path))
+  const table = FindMyWay.make<RouteTemplate>()
+  for (const [method, path] of routes) table.on(method, path, normal(path) as RouteTemplate)
   const methods = [...new Set(routes.map(([method]) => method))]
   const template = (method: string, url: string) => table.find(method, url)?.handler
   return {

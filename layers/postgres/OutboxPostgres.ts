@@ -1,5 +1,5 @@
 /** Leaves changes in the outboxes, in the transaction of the business write. */
-import { Clock, Effect, Exit, Layer, Metric } from "effect"
+import { Clock, Effect, Exit, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Change } from "../../src/domain/Change.ts"
 import { Outbox } from "../../src/outbox/Outbox.ts"
@@ -88,7 +88,7 @@ export const layer = Layer.effect(
       for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
       yield* exit
       for (const projection of to) {
-        yield* Metric.update(Metric.withAttributes(enqueued, { projection }), changes.length)
+        yield* enqueued.add({ projection }, changes.length)
       }
     })
 

@@ -5,6 +5,8 @@ import { SqlClient } from "effect/sql"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { Around } from "../../src/telemetry/EnqueueSpan.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
+import * as PoolFigures from "./PoolFigures.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 
 /** Where the database is; what the settings or the embedded server say. */
@@ -41,20 +43,28 @@ const randomPageCost = "1.1"
 const lockTimeout = "5s"
 
 export const layer = (address: Address, options: { readonly name: string; readonly pool: number }) =>
-  PgClient.layer({
-    ...address,
-    applicationName: options.name,
-    maxConnections: options.pool,
-    idleTimeout: "60 seconds",
-    connectTimeout: "5 seconds",
-    startupParameters: {
-      statement_timeout: statementTimeout,
-      lock_timeout: lockTimeout,
-      idle_in_transaction_session_timeout: "60s",
-      timezone: "UTC",
-      random_page_cost: randomPageCost
-    }
-  })
+  PoolFigures.layer(
+    PgClient.layer({
+      ...address,
+      applicationName: options.name,
+      maxConnections: options.pool,
+      idleTimeout: "60 seconds",
+      connectTimeout: "5 seconds",
+      startupParameters: {
+        statement_timeout: statementTimeout,
+        lock_timeout: lockTimeout,
+        idle_in_transaction_session_timeout: "60s",
+        timezone: "UTC",
+        random_page_cost: randomPageCost
+      }
+    }),
+    { max: options.pool, port: address.port }
+  ).pipe(Layer.merge(Layer.succeed(StoreAttributes, {
+    "db.system.name": "postgresql",
+    "db.namespace": address.database,
+    "server.address": address.host,
+    "server.port": address.port
+  })))
 
 /** A request that gets no connection for this long is told so, rather than queueing without end. */
 const transactionTimeout = "20 seconds"

@@ -18,6 +18,7 @@ import {
 } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf } from "../../src/search/Snippet.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 import * as IndexEntries from "./IndexEntries.ts"
 import { bigints, booleans, floats, integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable, sqlState } from "./PostgresErrors.ts"
@@ -105,7 +106,7 @@ const make = Effect.gen(function*() {
     // Rows are always locked in the same order, so that two workers cannot wait for each other.
     const ordered = writes.toSorted((a, b) => a.id < b.id ? -1 : 1)
     const attributes = {
-      "db.system.name": "postgresql",
+      ...(yield* StoreAttributes),
       "db.collection.name": "search_documents",
       "db.operation.batch.size": writes.length
     }

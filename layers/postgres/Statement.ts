@@ -1,17 +1,11 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
-import { Duration, Effect, Metric } from "effect"
-import { dbQueries, dbQueryDuration } from "../../src/telemetry/Metrics.ts"
+import { Duration, Effect } from "effect"
+import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 
-export type Operation = "create" | "query" | "update" | "delete"
+export type Operation = typeof operations[number]
 
-export type Table =
-  | "tags"
-  | "libraries"
-  | "blocks"
-  | "outbox"
-  | "chronicle_entries"
-  | "search_documents"
-  | "idempotency_keys"
+export type Table = typeof tables[number]
 
 /** `db.{operation}` around a statement; the library's own span for it is silenced. */
 export const statement = <A, E, R>(
@@ -19,28 +13,22 @@ export const statement = <A, E, R>(
   table: Table,
   effect: Effect.Effect<ReadonlyArray<A>, E, R>
 ): Effect.Effect<ReadonlyArray<A>, E, R> =>
-  Effect.withTracerEnabled(effect, false).pipe(
-    Effect.tap((rows) => Effect.annotateCurrentSpan({ rows: rows.length, rows_affected: rows.length })),
-    Effect.withSpan(`db.${operation}`, {
-      kind: "client",
-      attributes: {
-        operation,
-        table,
-        "db.system.name": "postgresql",
-        "db.operation.name": operation,
-        "db.collection.name": table
-      }
-    }),
-    measured(operation, table)
-  )
+  Effect.flatMap(StoreAttributes, (store) =>
+    Effect.withTracerEnabled(effect, false).pipe(
+      Effect.tap((rows) => Effect.annotateCurrentSpan({ rows: rows.length, rows_affected: rows.length })),
+      Effect.withSpan(`db.${operation}`, {
+        kind: "client",
+        attributes: { ...store, operation, table, "db.operation.name": operation, "db.collection.name": table }
+      })
+    )).pipe(measured(operation, table))
 
 /** Counts and times a statement without a span of its own. */
 export const measured = (operation: Operation, table: Table) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(Effect.timed(effect), ([elapsed, value]) =>
     Effect.as(
       Effect.andThen(
-        Metric.update(Metric.withAttributes(dbQueries, { operation, table }), 1),
-        Metric.update(Metric.withAttributes(dbQueryDuration, { operation, table }), Duration.toSeconds(elapsed))
+        dbQueries.add({ operation, table }),
+        dbQueryDuration.observe({ operation, table }, Duration.toSeconds(elapsed))
       ),
       value
     ))

@@ -1,19 +1,23 @@
-/** Failures of the telemetry itself: counted, and said on stderr at most once a minute. */
-import { Context } from "effect"
+/** Failures of the telemetry itself, said on stderr at most once a minute. */
+import { Context, Metric } from "effect"
 import { observabilityErrors } from "../../src/telemetry/Metrics.ts"
+import { failuresSoFar, onTelemetryFailure, quietly } from "../../src/telemetry/TelemetryFailure.ts"
+
+export { telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
 
 const everyMs = 60_000
 let saidAt = Number.NEGATIVE_INFINITY
 
-/** Called from the middle of other people's work: it neither throws nor waits. */
-export const telemetryFailed = (error: unknown): void => {
-  try {
-    observabilityErrors.updateUnsafe(1, Context.empty())
+/** From now on they are said, and their number is a metric: read, not counted there, since counting may be what fails. */
+export const tellOfFailures = (): void => {
+  onTelemetryFailure((error) => {
     const now = performance.now()
     if (now - saidAt < everyMs) return
     saidAt = now
     process.stderr.write(`telemetry failed, the work goes on: ${String(error)}\n`)
-  } catch {
-    // Nothing is left to tell it to.
-  }
+  })
+  quietly(() => {
+    const get = () => ({ count: failuresSoFar(), incremental: true })
+    Metric.registerUnsafe(observabilityErrors.metric, Context.empty(), { get, update: () => {}, modify: () => {} })
+  })
 }

@@ -20,7 +20,9 @@ import { WordloomApi } from "../../src/api/WordloomApi.ts"
 import { LiveOverview } from "../../src/outbox/LiveOverview.ts"
 import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
+import * as Border from "./Border.ts"
 import * as Explaining from "./Explaining.ts"
+import * as Keeping from "./Keeping.ts"
 import * as RequestPlane from "./RequestPlane.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
@@ -46,10 +48,11 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
     const scraped = metricsPort === undefined || metricsPort === httpPort
       ? Layer.empty
       : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
-    return Layer.mergeAll(answered, scraped)
+    return Layer.mergeAll(answered, scraped, Keeping.layer)
   })).pipe(
     Layer.provide([Visibility.layer, LiveOverview.layer, Explaining.layer]),
     Layer.provide(RequestPlane.layer),
+    Layer.provide(Border.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))
   )

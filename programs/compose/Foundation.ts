@@ -18,10 +18,15 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
+import * as EventLoopDelay from "../../layers/telemetry/EventLoopDelay.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
+import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { notices, Settings } from "../../src/settings/Settings.ts"
+import * as ProcessGauges from "../../src/telemetry/ProcessGauges.ts"
+import { SeriesAlarm } from "../../src/telemetry/SeriesAlarm.ts"
 import * as Database from "./Database.ts"
 import * as SearchEngine from "./SearchEngine.ts"
 
@@ -41,6 +46,7 @@ const stores = Layer.mergeAll(
   OldestTransaction.layer,
   SearchSourcePostgres.layer,
   SearchBuildsPostgres.layer,
+  TraceSignalsPostgres.layer,
   SearchEngine.layer
 )
 
@@ -55,11 +61,13 @@ const noticed = Layer.effectDiscard(
 
 /** `name` is the service's name on log lines, and what PostgreSQL shows for its connections. */
 export const layer = (name: string) =>
-  Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer).pipe(
+  Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer, ProcessGauges.layer).pipe(
+    Layer.provideMerge(SeriesAlarm.layer()),
     Layer.provideMerge(stores),
     Layer.provideMerge(layerTransaction),
     Layer.provideMerge(Database.layer(name)),
     Layer.provideMerge(Layer.mergeAll(noticed, SecureRandom.layerWebCrypto)),
+    Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
     Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
     Layer.provideMerge(Settings.layer(process.env))
   )

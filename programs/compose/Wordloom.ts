@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import manifest from "../../package.json" with { type: "json" }
 import { exitCodeOf, messageOf } from "./commands/ExitCode.ts"
+import { trace } from "./TraceCommand.ts"
 
 const later =
   <Input, E>(load: () => Promise<{ readonly run: (input: Input) => Effect.Effect<void, E> }>) => (input: Input) =>
@@ -36,6 +37,21 @@ const migrate = Command.make("migrate", { json }, later(() => import("./commands
 
 const config = Command.make("config", { json }, later(() => import("./commands/Config.ts"))).pipe(
   Command.withDescription("Print every setting: its value, its source and its meaning. Connects to nothing.")
+)
+
+const debugToken = Command.make("debug-token", {
+  for: Flag.String("for").pipe(
+    Flag.withDefault("10m"),
+    Flag.withMetavar("DURATION"),
+    Flag.withDescription("How long it is valid, from 1s to 1h")
+  ),
+  json
+}, later(() => import("./commands/DebugToken.ts"))).pipe(
+  Command.withDescription(
+    "Print a token that has a request's trace kept, whatever the sampling ratio is: send it as x-wordloom-debug. " +
+      "Needs the API's WORDLOOM_TRACE_SECRET. From the API's own machine x-wordloom-debug: 1 is enough."
+  ),
+  Command.withShortDescription("Print a token that has a request's trace kept")
 )
 
 const importing = Command.make("import", {
@@ -136,6 +152,24 @@ const explain = Command.make("explain", {
   Command.withShortDescription("Why a change is not found yet")
 )
 
+const doctor = Command.make("doctor", {
+  api: text("api", "URL", "Where the API is; by the settings when not given"),
+  traces: text("traces", "URL", "The trace backend's API, such as http://localhost:16686/api; by WORDLOOM_TRACE_URL"),
+  manifests: Flag.String("manifests").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDefault("infra"),
+    Flag.withDescription("Where manifests with liveness probes are")
+  ),
+  json
+}, later(() => import("./commands/Doctor.ts"))).pipe(
+  Command.withDescription(
+    "Look for what is known to go wrong: settings, database, engine, collector (one span is sent and looked for), rows, " +
+      "leases, workers, series and manifests; each with its cause and what to do. Exits with 1 if something is " +
+      "broken, with 2 if the database does not answer."
+  ),
+  Command.withShortDescription("What is wrong with the system, and what to do")
+)
+
 const reconcile = Command.make("reconcile", {
   repair: yes("repair", "Send what differs to the index again, through the outbox"),
   json
@@ -163,7 +197,18 @@ const reindex = Command.make("reindex", {
 
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, explain, outbox, reindex, reconcile, config])
+  Command.withSubcommands([
+    migrate,
+    importing,
+    explain,
+    doctor,
+    outbox,
+    reindex,
+    reconcile,
+    trace,
+    debugToken,
+    config
+  ])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>

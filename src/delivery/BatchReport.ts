@@ -1,5 +1,6 @@
 /** Tells metrics and log of a settled batch. */
-import { Effect, Metric, type Tracer } from "effect"
+import { Effect, type Tracer } from "effect"
+import { errorTypeOf, retryReasonOf } from "../outbox/ErrorType.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -14,32 +15,36 @@ const count = Effect.fnUntraced(function*(projection: Projection, rows: Readonly
     if (known === undefined) tally.set(key, { row, by: 1 })
     else known.by++
   }
-  const add = (metric: Metric.Counter<number>, labels: Record<string, string>, by: number) =>
-    Metric.update(Metric.withAttributes(metric, { projection, ...labels }), by)
   for (const { by, row } of tally.values()) {
     const back = comesBackWith(row)
     const ok = row.held && row.settlement._tag === "Done"
     const untried = row.held && row.settlement._tag === "Release" && back === undefined
-    if (!untried) yield* add(Metrics.processed, { result: ok ? "ok" : "failed" }, by)
-    if (!row.held) yield* add(Metrics.guardMisses, {}, by)
-    else if (back !== undefined) yield* add(Metrics.retries, { reason: reasonOf(back) }, by)
-    else if (row.settlement._tag === "Dead") yield* add(Metrics.deadRows, { error_type: row.settlement.errorType }, by)
+    if (!untried) yield* Metrics.processed.add({ projection, result: ok ? "ok" : "failed" }, by)
+    if (!row.held) yield* Metrics.guardMisses.add({ projection }, by)
+    else if (back !== undefined) yield* Metrics.retries.add({ projection, reason: retryReasonOf(reasonOf(back)) }, by)
+    else if (row.settlement._tag === "Dead") {
+      yield* Metrics.deadRows.add({ projection, error_type: errorTypeOf(row.settlement.errorType) }, by)
+    }
   }
 })
 
 const errorOf = ({ settlement }: RowFacts) => settlement._tag === "Dead" ? settlement.errorType : ""
 
-const observeTimes = Effect.fnUntraced(function*(facts: BatchFacts, rows: ReadonlyArray<RowFacts>) {
+const observeTimes = Effect.fnUntraced(function*(
+  facts: BatchFacts,
+  rows: ReadonlyArray<RowFacts>,
+  spans: ReadonlyMap<number, Tracer.Span>
+) {
   const { projection } = facts.batch
   const context = yield* Effect.context()
-  const lag = Metric.withAttributes(Metrics.lag, { projection })
-  const wait = Metric.withAttributes(Metrics.wait, { projection })
+  const labels = { projection }
   const endedAt = Number((facts.endedAt - facts.offset) / 1_000n)
   // An effect per row would cost a batch more than its settlement.
   for (const { delivery, held, settlement } of rows) {
-    wait.updateUnsafe(Math.max(0, (facts.batch.claimedAt - delivery.readyAt) / 1e6), context)
+    const span = spans.get(delivery.id) ?? null
+    Metrics.wait.observeUnsafe(labels, Math.max(0, (facts.batch.claimedAt - delivery.readyAt) / 1e6), context, span)
     if (held && settlement._tag === "Done") {
-      lag.updateUnsafe(Math.max(0, (endedAt - delivery.createdAt) / 1e6), context)
+      Metrics.lag.observeUnsafe(labels, Math.max(0, (endedAt - delivery.createdAt) / 1e6), context, span)
     }
   }
 })
@@ -78,5 +83,5 @@ export const report = Effect.fnUntraced(function*(
 ) {
   yield* logRows(facts.batch.projection, rows, spans)
   yield* count(facts.batch.projection, rows)
-  yield* observeTimes(facts, rows)
+  yield* observeTimes(facts, rows, spans)
 })

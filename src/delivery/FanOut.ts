@@ -12,7 +12,7 @@
  * and the chunks of several renames may come in any order. A block that is being changed is waited for: that change may
  * be undone.
  */
-import { Duration, Effect, Layer, Metric, Option, Ref, References } from "effect"
+import { Duration, Effect, Layer, Option, Ref, References } from "effect"
 import { type FanOut, FanOuts } from "../outbox/FanOuts.ts"
 import { Outbox } from "../outbox/Outbox.ts"
 import { Transaction } from "../outbox/Transaction.ts"
@@ -43,7 +43,7 @@ const unhintedPoll = 5
 const projection = "search"
 
 const told = Effect.fnUntraced(function*(fanOut: FanOut, blocks: number, limit: number) {
-  yield* Metric.update(Metrics.fanOutBlocks, blocks)
+  yield* Metrics.fanOutBlocks.add({}, blocks)
   if (blocks === limit) return
   yield* Effect.logInfo(
     fanOut.isSuperseded ? "a new name gave way to a newer one" : "a new name has reached all blocks",

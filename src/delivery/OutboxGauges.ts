@@ -1,5 +1,5 @@
 /** Keeps the gauges of the backlog, and of what holds back vacuum, up to date for as long as its layer lives. */
-import { Effect, Layer, Metric } from "effect"
+import { Effect, Layer } from "effect"
 import { FanOuts } from "../outbox/FanOuts.ts"
 import { OutboxReport } from "../outbox/OutboxReport.ts"
 import { subscribed } from "../outbox/Projection.ts"
@@ -17,10 +17,10 @@ export const sample = Effect.gen(function*() {
   const report = yield* OutboxReport
   for (const { oldest_pending_age_seconds, pending, projection } of yield* report.stats) {
     if (!subscribed.includes(projection)) continue
-    yield* Metric.update(Metric.withAttributes(Metrics.pending, { projection }), pending)
-    yield* Metric.update(Metric.withAttributes(Metrics.oldestPendingAge, { projection }), oldest_pending_age_seconds)
+    yield* Metrics.pending.set({ projection }, pending)
+    yield* Metrics.oldestPendingAge.set({ projection }, oldest_pending_age_seconds)
   }
-  yield* Metric.update(Metrics.fanOutPending, yield* FanOuts.use(({ pending }) => pending))
+  yield* Metrics.fanOutPending.set({}, yield* FanOuts.use(({ pending }) => pending))
 })
 
 const orLogged = (message: string) => <A, E, R>(look: Effect.Effect<A, E, R>) =>

@@ -1,5 +1,5 @@
 /** Takes back what dead workers held. */
-import { Clock, Effect, Metric } from "effect"
+import { Clock, Effect } from "effect"
 import { Leases, type LostAttempt } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -9,10 +9,10 @@ import type { WorkerOptions } from "./Turn.ts"
 const tellReclaimed = Effect.fnUntraced(function*(projection: Projection, lost: ReadonlyArray<LostAttempt>) {
   const now = yield* Clock.currentTimeNanos
   yield* tellLost(projection, lost, now - BigInt(Math.round(lost[0]!.lostAt)) * 1_000n)
-  yield* Metric.update(Metric.withAttributes(Metrics.reclaims, { projection }), lost.length)
+  yield* Metrics.reclaims.add({ projection }, lost.length)
   for (const error_type of ["crash_loop", "lease_expired"] as const) {
     const buried = lost.filter(({ fate }) => fate === error_type).length
-    if (buried > 0) yield* Metric.update(Metric.withAttributes(Metrics.deadRows, { projection, error_type }), buried)
+    if (buried > 0) yield* Metrics.deadRows.add({ projection, error_type }, buried)
   }
   yield* Effect.logWarning("rows were taken back from a worker that never settled them", {
     projection,

@@ -1,5 +1,5 @@
 /** Tells of a transaction that holds back vacuum: as a gauge at every look, in the log once it has gone on too long. */
-import { Effect, Metric, Option, Ref } from "effect"
+import { Effect, Option, Ref } from "effect"
 import { heldFor, type Holder, OldestTransaction, told } from "../outbox/OldestTransaction.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 
@@ -13,7 +13,7 @@ export const make = Effect.fnUntraced(function*(warnAfter: number) {
   const sample = Effect.gen(function*() {
     const found = yield* look
     const age = Option.match(found, { onNone: () => 0, onSome: ({ age_seconds }) => age_seconds ?? 0 })
-    yield* Metric.update(Metrics.oldestTransactionAge, age)
+    yield* Metrics.oldestTransactionAge.set({}, age)
     const holder = Option.getOrUndefined(heldFor(found, warnAfter))
     const key = holder && keyOf(holder)
     if (key === (yield* Ref.getAndSet(warnedOf, key)) || holder === undefined) return

@@ -3,7 +3,7 @@
  *
  * One for all slots that drain a projection. Others see it in the database, in a gauge and in the log.
  */
-import { Clock, Context, Effect, Layer, Metric, Queue, Random, Ref } from "effect"
+import { Clock, Context, Effect, Layer, Queue, Random, Ref } from "effect"
 import type { Projection } from "../outbox/Projection.ts"
 import { ProjectionControl } from "../outbox/ProjectionControl.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -61,7 +61,6 @@ export class Valve extends Context.Service<Valve, {
         const { id: worker } = yield* WorkerIdentity
         const breaker = yield* Ref.make(Breaker.closed)
         const pressure = yield* Ref.make(Pressure.start(max))
-        const gauge = Metric.withAttributes(Metrics.breakerOpen, { projection })
         const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
         const said = yield* Queue.sliding<Breaker.Description>(1)
@@ -77,7 +76,7 @@ export class Valve extends Context.Service<Valve, {
 
         const tell = Effect.fnUntraced(function*(to: Breaker.Description) {
           yield* Queue.offer(said, to)
-          yield* Metric.update(gauge, to.state === "closed" ? 0 : 1)
+          yield* Metrics.breakerOpen.set({ projection }, to.state === "closed" ? 0 : 1)
           const fields = { projection, error_type: to.error_type, error: to.detail, retry_in_ms: to.retry_in_ms }
           if (to.state === "open") {
             yield* Effect.logError("an outbox is not drained: its far side refuses everything", fields)

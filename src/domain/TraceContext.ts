@@ -13,13 +13,14 @@ export interface SpanIds {
   readonly flags: number
 }
 
-const shape = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+/** Only blanks and tabs may stand around a header's value; a later version may go on after another dash. */
+const shape = /^[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?[ \t]*$/
 const zero = /^0+$/
 const flagsKnown = 0x03
 
 /** `undefined` for whatever the specification calls invalid; a later version is read as far as version 00 goes. */
 export const parseTraceparent = (value: string | null | undefined): SpanIds | undefined => {
-  const match = value === null || value === undefined ? null : shape.exec(value.trim())
+  const match = value === null || value === undefined ? null : shape.exec(value)
   if (match === null) return undefined
   const [, version, traceId = "", spanId = "", flags = "", rest] = match
   if (version === "ff" || (version === "00" && rest !== undefined)) return undefined
@@ -43,26 +44,62 @@ const longMember = 128
 const key = /^[a-z0-9][a-z0-9_\-*/@]{0,255}$/
 const memberValue = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 
+const isBlank = (char: string | undefined) => char === " " || char === "\t"
+
+/** Only what HTTP calls optional whitespace. Step by step: a pattern would look at a long gap again and again. */
+const trimmed = (text: string): string => {
+  let [from, to] = [0, text.length]
+  while (from < to && isBlank(text[from])) from++
+  while (from < to && isBlank(text[to - 1])) to--
+  return text.slice(from, to)
+}
+
+/** A header that came several times is one list, joined by commas. */
+const membersOf = (list: string | null | undefined): ReadonlyArray<string> =>
+  (list ?? "").split(",").map(trimmed).filter((member) => member !== "")
+
+const keyOf = (member: string) => member.slice(0, Math.max(member.indexOf("="), 0))
+const valueOf = (member: string) => member.slice(member.indexOf("=") + 1)
+
 /**
- * The list of members, or `null` when it is absent or invalid: more than 32 members, a key twice, a bad key or value.
- * Longer than 512 characters, whole members are dropped: first those over 128 characters, then from the end.
+ * The list of members, or `null` when it is absent or invalid: more than 32 members, a bad key or value. Of a key that
+ * comes twice the first is the newest, and is kept. Longer than 512 characters, whole members are dropped: first those
+ * over 128 characters, then the others, always from the end.
  */
 export const parseTracestate = (value: string | null | undefined): string | null => {
-  if (value === null || value === undefined) return null
-  const members = value.split(",").map((member) => member.trim()).filter((member) => member !== "")
-  const keys = new Set<string>()
-  for (const member of members) {
-    const at = member.indexOf("=")
-    const name = member.slice(0, Math.max(at, 0))
-    if (!key.test(name) || !memberValue.test(member.slice(at + 1)) || keys.has(name)) return null
-    keys.add(name)
-  }
-  return members.length === 0 || members.length > memberMax ? null : shortened(members)
+  const members = membersOf(value)
+  const isValid = (member: string) => key.test(keyOf(member)) && memberValue.test(valueOf(member))
+  if (members.length > memberMax || !members.every(isValid)) return null
+  const keys = members.map(keyOf)
+  return shortened(members.filter((member, at) => keys.indexOf(keyOf(member)) === at))
 }
 
 const shortened = (members: ReadonlyArray<string>): string | null => {
-  const long = (list: ReadonlyArray<string>) => list.join(",").length > lengthMax
-  const kept = long(members) ? members.filter((member) => member.length <= longMember) : [...members]
-  while (long(kept)) kept.pop()
+  const kept = [...members]
+  let length = kept.join(",").length
+  const dropFrom = (longest: number) => {
+    for (let at = kept.length - 1; at >= 0 && length > lengthMax; at--) {
+      if (kept[at]!.length <= longest) continue
+      length -= kept[at]!.length + 1
+      kept.splice(at, 1)
+    }
+  }
+  dropFrom(longMember)
+  dropFrom(0)
   return kept.length === 0 ? null : kept.join(",")
 }
+
+/** One member's value in a valid list. */
+export const memberOf = (tracestate: string | null, wanted: string): string | undefined => {
+  const found = membersOf(tracestate).find((member) => keyOf(member) === wanted)
+  return found === undefined ? undefined : valueOf(found)
+}
+
+export const withoutMembers = (tracestate: string | null, ...unwanted: ReadonlyArray<string>): string | null => {
+  const members = membersOf(tracestate).filter((member) => !unwanted.includes(keyOf(member)))
+  return members.length === 0 ? null : members.join(",")
+}
+
+/** A valid list with this member in front, where a changed one belongs; the last ones give way when it is full. */
+export const withMember = (tracestate: string | null, name: string, value: string): string | null =>
+  shortened([`${name}=${value}`, ...membersOf(withoutMembers(tracestate, name))].slice(0, memberMax))

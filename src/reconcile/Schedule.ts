@@ -1,5 +1,5 @@
 /** Reconciles from time to time, in one of several workers, tells all of them what was found, and forgets removals. */
-import { Duration, Effect, Exit, Layer, Metric } from "effect"
+import { Duration, Effect, Exit, Layer } from "effect"
 import { DriftClass, driftCount } from "../search/Drift.ts"
 import { SearchIndex } from "../search/SearchIndex.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -48,8 +48,7 @@ const forget = Effect.fnUntraced(function*(now: number) {
   if (tombstones + entities > 0) yield* Effect.logInfo("old removals were forgotten", { tombstones, entities })
 }, Effect.withTracerEnabled(false))
 
-const ended = (result: "clean" | "drift" | "failed") =>
-  Metric.update(Metric.withAttributes(Metrics.reconciles, { result }), 1)
+const ended = (result: "clean" | "drift" | "failed") => Metrics.reconciles.add({ result })
 
 const run = Effect.fnUntraced(function*({ repair }: ScheduleOptions, now: number) {
   const store = yield* ReconcileStore
@@ -81,7 +80,7 @@ export const look = Effect.fnUntraced(function*(options: ScheduleOptions) {
   const last = yield* Effect.withTracerEnabled(store.last, false)
   if (last === undefined) return
   for (const name of DriftClass.literals) {
-    yield* Metric.update(Metric.withAttributes(Metrics.searchDrift, { class: name }), last[name])
+    yield* Metrics.searchDrift.set({ class: name }, last[name])
   }
 })
 

@@ -4,15 +4,15 @@
  * All that wait share their looks at the outbox and their refreshes of the index: what it costs hardly grows with how
  * many they are, and nothing is asked while nobody waits.
  */
-import { Clock, Context, Deferred, Duration, Effect, Layer, Metric } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Layer } from "effect"
 import type { EntityId } from "../domain/Entity.ts"
 import { DeliveryStatus, type Version } from "../outbox/DeliveryStatus.ts"
-import { visibleWait } from "../telemetry/Metrics.ts"
+import { type visibleResults, visibleWait } from "../telemetry/Metrics.ts"
 import { SearchIndex } from "./SearchIndex.ts"
 import { together } from "./Together.ts"
 
 /** How a wait ends. `unavailable`: the database or the index did not answer; `crowded`: too many wait already. */
-type Result = "visible" | "dead" | "timeout" | "unavailable" | "crowded" | "stopping"
+type Result = typeof visibleResults[number]
 
 /** As many as the server takes connections. */
 export const waitersMax = 10_000
@@ -83,7 +83,7 @@ export class Visibility extends Context.Service<Visibility, {
       const told = (result: Result, waited: Duration.Duration) =>
         Effect.andThen(
           Effect.annotateCurrentSpan({ result }),
-          Metric.update(Metric.withAttributes(visibleWait, { result }), Duration.toSeconds(waited))
+          visibleWait.observe({ result }, Duration.toSeconds(waited))
         )
 
       return Visibility.of({

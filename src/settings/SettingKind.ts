@@ -5,6 +5,8 @@ export interface SettingKind<A> {
   readonly parse: (text: string) => Result.Result<A, string>
   /** What may be printed of the text: all of it, unless it is or holds a secret. */
   readonly shown: (text: string) => string
+  /** Nothing is a value, too: a name that is set to nothing is set. */
+  readonly takesNothing?: true
 }
 
 const asItIs = (text: string) => text
@@ -68,6 +70,15 @@ export const someOf = <const A extends ReadonlyArray<string>>(...values: A): Set
     return chosen.length > 0 && chosen.every((part) => values.includes(part)) ? [...new Set(chosen)] : undefined
   })
 
+/** As `someOf`, and none of them: nothing at all, or the word. */
+export const anyOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<ReadonlyArray<A[number]>> => ({
+  ...kind(`a comma-separated list of ${values.join(", ")}; or none`, (text) => {
+    const chosen = text.split(",").map((part) => part.trim()).filter((part) => part !== "" && part !== "none")
+    return chosen.every((part) => values.includes(part)) ? [...new Set(chosen)] : undefined
+  }),
+  takesNothing: true
+})
+
 const yes = ["1", "true", "yes", "on"]
 const no = ["0", "false", "no", "off"]
 export const flag = kind(
@@ -99,6 +110,10 @@ export const url = kind("an http:// or https:// address", (text) => {
 }, withoutPassword)
 
 export const secretText: SettingKind<Redacted.Redacted> = kind("any text", (text) => Redacted.make(text), nothing)
+
+/** What signs must not be guessed. */
+export const secretKey = (least: number): SettingKind<Redacted.Redacted> =>
+  kind(`at least ${least} characters`, (text) => text.length >= least ? Redacted.make(text) : undefined, nothing)
 
 /** Other tools' spellings (`postgres://`, SQLAlchemy's `postgresql+psycopg://`) are taken as `postgresql://`. */
 export const postgresUrl: SettingKind<Redacted.Redacted> = kind(

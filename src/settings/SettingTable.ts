@@ -98,6 +98,48 @@ export const table = {
     "traceidratio is treated as parentbased_traceidratio"
   ),
   samplerRatio: setting("OTEL_TRACES_SAMPLER_ARG", Kind.ratio, 1, "the ratio of the ratio samplers"),
+  traceKeep: setting(
+    "WORDLOOM_TRACE_KEEP",
+    Kind.anyOf("error", "slow", "debug"),
+    ["error", "slow", "debug"],
+    "traces that are kept whatever the ratio, unless the sampler is always_off; nothing or none: no trace is"
+  ),
+  traceSlow: setting(
+    "WORDLOOM_TRACE_SLOW",
+    Kind.duration(0, hour),
+    Duration.seconds(1),
+    "a request, or the handling of a row, that takes longer is slow"
+  ),
+  traceSlowWait: setting(
+    "WORDLOOM_TRACE_SLOW_WAIT",
+    Kind.duration(0, 24 * hour),
+    Duration.zero,
+    "so is a row that waited longer than this to be claimed; 0: waiting is not slowness"
+  ),
+  traceHold: setting(
+    "WORDLOOM_TRACE_HOLD",
+    Kind.duration(0, hour),
+    Duration.minutes(2),
+    "how long the spans of a trace that is not kept wait for another process to find it worth keeping"
+  ),
+  traceHoldBytes: setting(
+    "WORDLOOM_TRACE_HOLD_BYTES",
+    Kind.integer(0, 1_073_741_824),
+    33_554_432,
+    "how much memory of each process they may take"
+  ),
+  traceTrust: setting(
+    "WORDLOOM_TRACE_TRUST",
+    Kind.oneOf("accept", "trust", "restart"),
+    "accept",
+    "a caller's traceparent: its ids under our own sampling; its sampling too; or a new trace that links to it"
+  ),
+  traceSecret: setting(
+    "WORDLOOM_TRACE_SECRET",
+    Kind.secretKey(16),
+    undefined,
+    "signs debug tokens, and decides which of callers' traces are kept; the latter by the database when not set"
+  ),
   serviceName: setting("OTEL_SERVICE_NAME", Kind.words, undefined, "replaces the program's own name"),
   resourceAttributes: setting(
     "OTEL_RESOURCE_ATTRIBUTES",

@@ -1,5 +1,9 @@
-/** Every metric: its name without the prefix, its unit and meaning. Label values come from closed lists only. */
-import { Metric } from "effect"
+/** Every metric: its name without the prefix, its unit and meaning, and the closed lists that its labels come from. */
+import { errorTypes, retryReasons } from "../outbox/ErrorType.ts"
+import { Projection } from "../outbox/Projection.ts"
+import { methods, routesMax, type RouteTemplate, statusCodes } from "./HttpLabels.ts"
+import { counter, gauge, histogram } from "./Instruments.ts"
+import { atMost, oneOf } from "./Labels.ts"
 
 /** Seconds; the usual ladder from 5 ms to 10 s. */
 const latency = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -8,55 +12,161 @@ const waiting = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 
 /** Bytes, powers of four from 64 B to 16 MiB. */
 const sizes = [64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216]
 
-const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
-const histogram = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
-  Metric.histogram(name, { description, boundaries })
+const projection = oneOf(Projection.literals)
 
-export const httpRequests = counter("http_requests_total", "Requests answered, by method, route and status_code")
-export const httpDuration = histogram("http_request_duration_seconds", "Seconds from request to answer", latency)
-export const httpInFlight = Metric.gauge("http_requests_in_flight", { description: "Requests being answered now" })
-export const httpRequestSize = histogram("http_request_size_bytes", "Bytes of request bodies", sizes)
-export const httpResponseSize = histogram("http_response_size_bytes", "Bytes of answers", sizes)
+/** `none`: what is no route of ours. */
+const route = { method: oneOf(methods), route: atMost<RouteTemplate | "none">(routesMax) }
 
-export const dbQueries = counter("db_queries_total", "Statements, by operation and table")
-export const dbQueryDuration = histogram("db_query_duration_seconds", "Seconds per statement", latency)
-export const oldestTransactionAge = Metric.gauge("db_oldest_transaction_age_seconds", {
-  description:
-    "Age of the transaction that holds back vacuum, 0 when there is none or no time of it; sampled every 15 s"
+export const httpRequests = counter("http_requests_total", "Requests answered, by method, route and status_code", {
+  ...route,
+  status_code: oneOf(statusCodes)
 })
+export const httpDuration = histogram("http_request_duration_seconds", "Seconds from request to answer", latency, route)
+export const httpInFlight = gauge("http_requests_in_flight", "Requests being answered now")
+export const httpRequestSize = histogram("http_request_size_bytes", "Bytes of request bodies", sizes, route)
+export const httpResponseSize = histogram("http_response_size_bytes", "Bytes of answers", sizes, route)
 
-export const enqueued = counter("outbox_enqueued_total", "Rows left in an outbox, by projection")
-export const processed = counter("outbox_processed_total", "Attempts settled, by projection and result (ok, failed)")
-export const retries = counter("outbox_retries_total", "Attempts to be tried again, by projection and reason")
-export const deadRows = counter("outbox_dead_total", "Rows buried, by projection and error_type")
-export const reclaims = counter("outbox_reclaims_total", "Rows freed from a worker that never settled them")
-export const guardMisses = counter("outbox_ack_guard_misses_total", "Settlements that came after the lease was lost")
-export const idlePolls = counter("outbox_idle_polls_total", "Claims that found nothing")
-export const inFlight = Metric.gauge("outbox_in_flight", { description: "Rows this worker holds now" })
-export const breakerOpen = Metric.gauge("outbox_breaker_open", {
-  description: "1 while nothing is claimed because the far side refuses everything"
-})
-export const batchSizes = histogram("outbox_batch_size", "Rows per claim", [1, 5, 10, 25, 50, 100, 250, 500, 1000])
-export const lag = histogram("outbox_lag_seconds", "Seconds from commit to settlement", waiting)
-export const wait = histogram("outbox_wait_seconds", "Seconds from due to claimed", waiting)
-export const pending = Metric.gauge("outbox_pending", { description: "Rows waiting, sampled every 15 s" })
-export const oldestPendingAge = Metric.gauge("outbox_oldest_pending_age_seconds", {
-  description: "Age of the oldest waiting row, sampled every 15 s"
-})
+export const operations = ["create", "query", "update", "delete"] as const
+export const tables = [
+  "tags",
+  "libraries",
+  "blocks",
+  "outbox",
+  "chronicle_entries",
+  "search_documents",
+  "idempotency_keys"
+] as const
+const statement = { operation: oneOf(operations), table: oneOf(tables) }
 
-export const fanOutPending = Metric.gauge("outbox_fan_out_pending", {
-  description: "New names that have not reached all blocks yet, sampled every 15 s"
+export const dbQueries = counter("db_queries_total", "Statements, by operation and table", statement)
+export const dbQueryDuration = histogram("db_query_duration_seconds", "Seconds per statement", latency, statement)
+export const dbConnectionsOpen = gauge(
+  "db_connections_open",
+  "Connections of this process to the database; sampled every 15 s"
+)
+export const dbConnectionsMax = gauge("db_connections_max", "The most that its pools may open")
+export const dbConnectionsWaiting = gauge(
+  "db_connections_waiting",
+  "Who waits for a connection of the pool; sampled every 15 s"
+)
+export const oldestTransactionAge = gauge(
+  "db_oldest_transaction_age_seconds",
+  "Age of the transaction that holds back vacuum, 0 when there is none or no time of it; sampled every 15 s"
+)
+
+const outbox = { projection }
+
+export const enqueued = counter("outbox_enqueued_total", "Rows left in an outbox, by projection", outbox)
+export const processed = counter("outbox_processed_total", "Attempts settled, by projection and result (ok, failed)", {
+  ...outbox,
+  result: oneOf(["ok", "failed"])
 })
+export const retries = counter("outbox_retries_total", "Attempts to be tried again, by projection and reason", {
+  ...outbox,
+  reason: oneOf(retryReasons)
+})
+export const deadRows = counter("outbox_dead_total", "Rows buried, by projection and error_type", {
+  ...outbox,
+  error_type: oneOf(errorTypes)
+})
+export const reclaims = counter(
+  "outbox_reclaims_total",
+  "Rows freed from a worker that never settled them",
+  outbox
+)
+export const guardMisses = counter(
+  "outbox_ack_guard_misses_total",
+  "Settlements that came after the lease was lost",
+  outbox
+)
+export const idlePolls = counter("outbox_idle_polls_total", "Claims that found nothing", outbox)
+export const inFlight = gauge("outbox_in_flight", "Rows this worker holds now", outbox)
+export const breakerOpen = gauge(
+  "outbox_breaker_open",
+  "1 while nothing is claimed because the far side refuses everything",
+  outbox
+)
+export const batchSizes = histogram(
+  "outbox_batch_size",
+  "Rows per claim",
+  [1, 5, 10, 25, 50, 100, 250, 500, 1000],
+  outbox
+)
+export const lag = histogram("outbox_lag_seconds", "Seconds from commit to settlement", waiting, outbox)
+export const wait = histogram("outbox_wait_seconds", "Seconds from due to claimed", waiting, outbox)
+export const pending = gauge("outbox_pending", "Rows waiting, sampled every 15 s", outbox)
+export const oldestPendingAge = gauge(
+  "outbox_oldest_pending_age_seconds",
+  "Age of the oldest waiting row, sampled every 15 s",
+  outbox
+)
+
+export const fanOutPending = gauge(
+  "outbox_fan_out_pending",
+  "New names that have not reached all blocks yet, sampled every 15 s"
+)
 export const fanOutBlocks = counter("outbox_fan_out_blocks_total", "Blocks left for search because of a new name")
+export const visibleResults = ["visible", "dead", "timeout", "unavailable", "crowded", "stopping"] as const
 export const visibleWait = histogram(
   "search_visible_wait_seconds",
   "Seconds that writes waited to be found, by result (visible, dead, timeout, unavailable, crowded, stopping)",
-  latency
+  latency,
+  { result: oneOf(visibleResults) }
 )
-export const searchDrift = Metric.gauge("search_drift", {
-  description: "Entities that the search index tells wrongly, as last compared, by class (missing, stale, orphaned)"
+export const searchDrift = gauge(
+  "search_drift",
+  "Entities that the search index tells wrongly, as last compared, by class (missing, stale, orphaned)",
+  { class: oneOf(["missing", "stale", "orphaned"]) }
+)
+export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)", {
+  result: oneOf(["clean", "drift", "failed"])
 })
-export const reconciles = counter("search_reconciles_total", "Comparisons, by result (clean, drift, failed)")
 
-export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped)")
+export const spans = counter("tracing_spans_total", "Spans, by result (exported, dropped, sampled_out)", {
+  result: oneOf(["exported", "dropped", "sampled_out"])
+})
+export const spansDropped = counter(
+  "tracing_spans_dropped_total",
+  "Dropped spans, by reason (queue_full, bytes_full, export_failed, rejected, stopped)",
+  { reason: oneOf(["queue_full", "bytes_full", "export_failed", "rejected", "stopped"]) }
+)
+export const spansBuffered = gauge(
+  "tracing_spans_buffered",
+  "Spans that wait for their export, or for their trace's fate"
+)
+export const exportFailures = counter("tracing_export_failures_total", "Exports that failed, by reason", {
+  reason: oneOf([
+    "timeout",
+    "unreachable",
+    "dns",
+    "tls",
+    "throttled",
+    "too_large",
+    "client_error",
+    "server_error",
+    "invalid_answer",
+    "internal"
+  ])
+})
+export const invalidContexts = counter(
+  "tracing_invalid_context_total",
+  "Trace contexts that came in and broke the rules, by carrier (http, grpc, nats, tcp, ws, outbox)",
+  { carrier: oneOf(["http", "grpc", "nats", "tcp", "ws", "outbox"]) }
+)
+export const debugRequests = counter(
+  "tracing_debug_requests_total",
+  "Requests that asked for a debug trace, by result (honoured, invalid, expired, over_budget)",
+  { result: oneOf(["honoured", "invalid", "expired", "over_budget"]) }
+)
+export const logLinesDropped = counter(
+  "log_lines_dropped_total",
+  "Log lines that nobody will read, by reason (full: standard output took none for too long; failed: it refused them)",
+  { reason: oneOf(["full", "failed"]) }
+)
+export const keepSignals = counter(
+  "tracing_keep_signals_total",
+  "What processes told each other of kept traces, by result (told, heard, rebuilt; failed: a turn of theirs)",
+  { result: oneOf(["told", "heard", "rebuilt", "failed"]) }
+)
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
+export const observabilitySeries = gauge("observability_series", "Series on /metrics, this one among them")

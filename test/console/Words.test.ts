@@ -6,7 +6,7 @@ import { pointsOf } from "../../layers/http/console/points.js"
 import { verdictOf } from "../../layers/http/console/verdict.js"
 import { layOut, missing } from "../../layers/http/console/waterfall.js"
 import { Stage } from "../../src/explain/Explanation.ts"
-import { escaped } from "../../src/search/Snippet.ts"
+import { escaped } from "../../src/domain/Text.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Finite.check(Schema.isBetween({ minimum, maximum }))
 

@@ -90,7 +90,7 @@ describe("a row that kills its workers", () => {
       assert.isFalse(yield* runAlone)
       const outcomes = (yield* attemptsOf(1)).map(({ outcome }) => outcome)
       assert.deepStrictEqual(outcomes, Array.from({ length: crashes.deadAt }, () => "lease_lost"))
-      const dead = Metric.withAttributes(Metrics.deadRows, { projection: "search", error_type: "crash_loop" })
+      const dead = Metric.withAttributes(Metrics.deadRows.metric, { projection: "search", error_type: "crash_loop" })
       assert.strictEqual((yield* Metric.value(dead)).count, 1)
     }).pipe(
       working(always(written), { options }),

@@ -114,12 +114,12 @@ describe("the metrics of new names", () => {
     Effect.gen(function*() {
       yield* renamed(3)
       yield* OutboxGauges.sample
-      assert.strictEqual((yield* Metric.value(Metrics.fanOutPending)).value, 1)
+      assert.strictEqual((yield* Metric.value(Metrics.fanOutPending.metric)).value, 1)
       yield* make
       yield* make
       yield* OutboxGauges.sample
-      assert.strictEqual((yield* Metric.value(Metrics.fanOutPending)).value, 0)
-      assert.strictEqual((yield* Metric.value(Metrics.fanOutBlocks)).count, 3)
+      assert.strictEqual((yield* Metric.value(Metrics.fanOutPending.metric)).value, 0)
+      assert.strictEqual((yield* Metric.value(Metrics.fanOutBlocks.metric)).count, 3)
     }).pipe(store, Effect.provideServiceEffect(Metric.MetricRegistry, Effect.sync(() => new Map()))))
 })
 

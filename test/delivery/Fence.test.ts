@@ -45,9 +45,9 @@ const counted = Effect.fnUntraced(function*() {
   const value = (metric: Metric.Metric<number, Metric.CounterState<number>>, more: Record<string, string> = {}) =>
     Effect.map(Metric.value(Metric.withAttributes(metric, { ...labels, ...more })), ({ count }) => count)
   return {
-    ok: yield* value(Metrics.processed, { result: "ok" }),
-    failed: yield* value(Metrics.processed, { result: "failed" }),
-    misses: yield* value(Metrics.guardMisses)
+    ok: yield* value(Metrics.processed.metric, { result: "ok" }),
+    failed: yield* value(Metrics.processed.metric, { result: "failed" }),
+    misses: yield* value(Metrics.guardMisses.metric)
   }
 })
 /** Metrics of the test's own. */

@@ -90,11 +90,11 @@ describe("telemetry", () => {
     Effect.gen(function*() {
       const labels = { projection: "search" }
       const counters = [
-        Metric.withAttributes(Metrics.processed, { ...labels, result: "ok" }),
-        Metric.withAttributes(Metrics.processed, { ...labels, result: "failed" }),
-        Metric.withAttributes(Metrics.retries, { ...labels, reason: "429" }),
-        Metric.withAttributes(Metrics.deadRows, { ...labels, error_type: "es_mapping" }),
-        Metric.withAttributes(Metrics.deadRows, { ...labels, error_type: "lease_expired" })
+        Metric.withAttributes(Metrics.processed.metric, { ...labels, result: "ok" }),
+        Metric.withAttributes(Metrics.processed.metric, { ...labels, result: "failed" }),
+        Metric.withAttributes(Metrics.retries.metric, { ...labels, reason: "429" }),
+        Metric.withAttributes(Metrics.deadRows.metric, { ...labels, error_type: "es_mapping" }),
+        Metric.withAttributes(Metrics.deadRows.metric, { ...labels, error_type: "lease_expired" })
       ]
       const read = Effect.map(Effect.all(counters.map(Metric.value)), (all) => all.map(({ count }) => count))
       const before = yield* read

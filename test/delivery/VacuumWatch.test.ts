@@ -39,7 +39,7 @@ const watched = Effect.gen(function*() {
     })
 })
 
-const gauge = Effect.map(Metric.value(Metrics.oldestTransactionAge), ({ value }) => value)
+const gauge = Effect.map(Metric.value(Metrics.oldestTransactionAge.metric), ({ value }) => value)
 
 describe("the watch over vacuum", () => {
   it.effect("shows the age of the oldest transaction, and 0 where there is none or none is known", () =>

@@ -12,7 +12,7 @@ import * as Working from "../support/Working.ts"
 const { always, failed, outage, requested } = ScriptedDestination
 const { away, controlThat, leasesThat, rows, start, statuses, store } = Working
 
-const gauge = Metric.withAttributes(Metrics.breakerOpen, { projection: "search" })
+const gauge = Metric.withAttributes(Metrics.breakerOpen.metric, { projection: "search" })
 const isOpen = Effect.map(Metric.value(gauge), ({ value }) => value === 1)
 const breakers = ProjectionControl.use(({ states }) =>
   Effect.map(states, (all) => all.find(({ projection }) => projection === "search")!.breakers)

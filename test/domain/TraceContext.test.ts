@@ -1,7 +1,15 @@
 /** What others send as trace context is taken by the specification's rules, and nothing invalid is ever passed on. */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { formatTraceparent, parseTraceparent, parseTracestate, type SpanIds } from "../../src/domain/TraceContext.ts"
+import {
+  formatTraceparent,
+  memberOf,
+  parseTraceparent,
+  parseTracestate,
+  type SpanIds,
+  withMember,
+  withoutMembers
+} from "../../src/domain/TraceContext.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 const id = (length: number) =>
@@ -76,6 +84,8 @@ describe("traceparent", () => {
     ["a random trace id", `00-${trace}-${span}-03`, 3],
     ["flags that are not known yet", `00-${trace}-${span}-fd`, 1],
     ["blanks around it", ` 00-${trace}-${span}-01\t`, 1],
+    ["a blank of another kind around it", `\u00a000-${trace}-${span}-01`, undefined],
+    ["a line end behind it", `00-${trace}-${span}-01\n`, undefined],
     ["a later version", `cc-${trace}-${span}-01`, 1],
     ["a later version that says more", `cc-${trace}-${span}-01-what-else`, 1],
     ["a later version that goes on wrongly", `cc-${trace}-${span}-01.what-else`, undefined],
@@ -152,7 +162,11 @@ describe("tracestate", () => {
     ],
     ["thirty-two members", many(32), many(32)],
     ["thirty-three members", many(33), null],
-    ["a key twice", "a=1,b=2,a=3", null],
+    ["a key twice, of which the first is the newest", "a=1,b=2,a=3", "a=1,b=2"],
+    ["at signs anywhere but first", "a@=1,b@@c=2,d@e@f=3", "a@=1,b@@c=2,d@e@f=3"],
+    ["blanks within a value", "a= 1 2\t,b=1", "a= 1 2,b=1"],
+    ["a blank of another kind around it", "\u00a0a=1", null],
+    ["a blank before the equals sign", "a =1", null],
     ["a key in upper case", "A=1", null],
     ["a key that begins wrongly", "@a=1", null],
     ["a key that is too long", `${"k".repeat(257)}=1`, null],
@@ -185,5 +199,34 @@ describe("tracestate", () => {
     const kept = parseTracestate([...more, long].join(","))!
     assert.strictEqual(kept, more.slice(0, kept.split(",").length).join(","))
     assert.isAbove(kept.length, 512 - 45)
+  })
+
+  it("drops no more long members than it must, the last one first", () => {
+    const [a, b, c] = ["a", "b", "c"].map((key) => `${key}=${"v".repeat(180)}`)
+    assert.strictEqual(parseTracestate(`${a},x=1,${b},${c},y=2`), `${a},x=1,${b},y=2`)
+  })
+
+  it("is read in a time that grows with its length, whatever it consists of", () => {
+    const gap = " \t".repeat(500_000)
+    for (const text of [gap, `a=1${gap},${gap}b=2`, `a=1${gap}b`, `${",".repeat(500_000)}a=1`]) parseTracestate(text)
+    assert.strictEqual(parseTracestate(`a=1${gap},${gap}b=2`), "a=1,b=2")
+  })
+
+  it.prop("gets a member in front, once, within its bounds", { lists, longLists }, ({ lists, longLists }) => {
+    for (const list of [parseTracestate(lists), parseTracestate(longLists), null]) {
+      const changed = withMember(list, "key", "d:1")!
+      assert.strictEqual(changed.split(",")[0], "key=d:1")
+      assert.strictEqual(parseTracestate(changed), changed)
+      assert.strictEqual(memberOf(changed, "key"), "d:1")
+      const others = withoutMembers(changed, "key")
+      assert.isTrue((withoutMembers(list, "key") ?? "").includes((others ?? "").split(",")[0]!))
+      assert.isUndefined(memberOf(others, "key"))
+    }
+  }, check)
+
+  it("loses its last member to a new one when it has thirty-two", () => {
+    assert.strictEqual(withMember(many(32), "new", "1"), `new=1,${many(31)}`)
+    assert.strictEqual(withMember(many(32), "k31", "1"), `k31=1,${many(31)}`)
+    assert.isNull(withoutMembers("a=1,b=2", "b", "a"))
   })
 })

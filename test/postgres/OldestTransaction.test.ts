@@ -136,7 +136,10 @@ layer(database, { excludeTestServices: true })("the oldest transaction", (it) =>
   it.effect("shows in the gauge with an age that grows, and in none when it is gone", () =>
     Effect.gen(function*() {
       const { sample } = yield* VacuumWatch.make(Number.POSITIVE_INFINITY)
-      const gauge = Effect.andThen(sample, Effect.map(Metric.value(Metrics.oldestTransactionAge), ({ value }) => value))
+      const gauge = Effect.andThen(
+        sample,
+        Effect.map(Metric.value(Metrics.oldestTransactionAge.metric), ({ value }) => value)
+      )
       const shows = (is: (age: number) => boolean) =>
         gauge.pipe(
           Effect.repeat({ until: is, schedule: Schedule.spaced("20 millis") }),

@@ -48,8 +48,8 @@ describe("a collector that hangs", () => {
           return rows.length === 2
         })
         await inTime("a projection", told)
-        // The API and both projections of the worker have spans to send, each by itself.
-        await until("exports that hang", () => collector.asked() >= 3)
+        // The API has spans to send, and so has the worker.
+        await until("exports that hang", () => collector.asked() >= 2)
       }
       assert.deepStrictEqual(await Promise.all([api.stop(), worker.stop()]), [0, 0], api.errors() + worker.errors())
     } finally {

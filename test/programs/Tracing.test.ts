@@ -145,8 +145,13 @@ describe("tracing", () => {
     await collector.stop()
   })
 
-  it("follows the caller's decision under a ratio of nothing, and its own for who has decided nothing", async () => {
-    const env = { WORDLOOM_TRACING: "local", OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" }
+  it("follows a trusted caller's decision under a ratio of nothing, and its own where there is none", async () => {
+    const env = {
+      WORDLOOM_TRACING: "local",
+      WORDLOOM_TRACE_TRUST: "trust",
+      OTEL_TRACES_SAMPLER: "traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: "0"
+    }
     await withPrograms(env, async ({ call }) => {
       const asked = async (headers: Readonly<Record<string, string>>) =>
         ((await call("GET", "/api/v1/tags", { headers })).headers["traceparent"] as string).slice(-2)

@@ -24,12 +24,12 @@ const options = { every, repair: false }
 const drift = Effect.map(
   Effect.forEach(
     ["missing", "stale", "orphaned"],
-    (name) => Metric.value(Metric.withAttributes(Metrics.searchDrift, { class: name }))
+    (name) => Metric.value(Metric.withAttributes(Metrics.searchDrift.metric, { class: name }))
   ),
   (values) => values.map(({ value }) => value)
 )
 const runs = (result: string) =>
-  Effect.map(Metric.value(Metric.withAttributes(Metrics.reconciles, { result })), ({ count }) => count)
+  Effect.map(Metric.value(Metric.withAttributes(Metrics.reconciles.metric, { result })), ({ count }) => count)
 
 const newTag = catalog(({ create }) => create("tag", { name: crypto.randomUUID(), color: "#1E90FF" }))
 

@@ -144,7 +144,7 @@ describe("a wait", () => {
       Effect.gen(function*() {
         const id = newId()
         script.states.set(id, "delivered")
-        const figure = Metric.withAttributes(Metrics.visibleWait, { result: "visible" })
+        const figure = Metric.withAttributes(Metrics.visibleWait.metric, { result: "visible" })
         const before = (yield* Metric.value(figure)).count
         yield* wait(id).pipe(Effect.withSpan("POST /api/v1/tags", { kind: "server", root: true }))
         const tree = yield* RecordedSpans.tree(yield* only("POST /api/v1/tags"), "result")

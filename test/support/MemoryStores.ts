@@ -19,6 +19,7 @@ import * as SearchBuildsMemory from "../../layers/memory/SearchBuildsMemory.ts"
 import * as SearchSourceMemory from "../../layers/memory/SearchSourceMemory.ts"
 import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
+import * as TraceSignalsMemory from "../../layers/memory/TraceSignalsMemory.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Backstage } from "./Backstage.ts"
 
@@ -58,6 +59,7 @@ const stores = Layer.mergeAll(
   ProjectionControlMemory.layer,
   IdempotencyMemory.layer,
   ReconcileStoreMemory.layer,
+  TraceSignalsMemory.layer,
   backstage
 )
 

@@ -19,6 +19,7 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
 import { Backstage } from "./Backstage.ts"
@@ -34,6 +35,8 @@ const others = [
   "blocks",
   "fan_outs",
   "removed_entities",
+  "trace_keep",
+  "trace_rebuilt",
   "libraries",
   "tags"
 ]
@@ -48,7 +51,9 @@ const times: ReadonlyArray<readonly [table: string, columns: ReadonlyArray<strin
   ["outbox_projections", ["paused_at", "swept_at"]],
   ["outbox_breakers", ["updated_at", "retry_at"]],
   ["removed_entities", ["removed_at"]],
-  ["search_reconciles", ["begun_at", "ended_at"]]
+  ["search_reconciles", ["begun_at", "ended_at"]],
+  ["trace_keep", ["at"]],
+  ["trace_rebuilt", ["at"]]
 ]
 
 const decodeAttempts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
@@ -104,6 +109,7 @@ const stores = Layer.mergeAll(
   HeartbeatsPostgres.layer,
   ProjectionControlPostgres.layer,
   ReconcileStorePostgres.layer,
+  TraceSignalsPostgres.layer,
   backstage
 )
 

@@ -1,0 +1,59 @@
+/** Families of series in Prometheus' text format 0.0.4 and in OpenMetrics 1.0, which differ in little and strictly. */
+import type { Exemplar } from "../../src/telemetry/Exemplars.ts"
+import type { MetricsFormat } from "../../src/telemetry/MetricsReport.ts"
+import type { Family, Sample } from "./Families.ts"
+
+const number = (value: number) =>
+  value === Number.POSITIVE_INFINITY ? "+Inf" : value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value)
+
+const escaped = (value: string) => value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\"", "\\\"")
+
+const labelsOf = (labels: Readonly<Record<string, string>>) => {
+  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
+  return parts.length === 0 ? "" : `{${parts.join(",")}}`
+}
+
+/** OpenMetrics has one spelling of a bound, which is Go's: `1.0`, `1.048576e+06`. */
+const bound = (le: string) => {
+  if (le === "+Inf") return le
+  const text = /[.e]/.test(le) ? le : `${le}.0`
+  const dot = text.indexOf(".")
+  if (dot <= 6) return text
+  const digits = `${text[0]}.${text.slice(1, dot)}${text.slice(dot + 1)}`.replace(/\.?0+$/, "")
+  return `${digits}e+${String(dot - 1).padStart(2, "0")}`
+}
+
+/** The ids take 70 of the 128 characters that an exemplar's labels may have. */
+const exemplarOf = ({ at, spanId, traceId, value }: Exemplar) =>
+  ` # {trace_id="${traceId}",span_id="${spanId}"} ${number(value)} ${(at / 1_000).toFixed(3)}`
+
+/** OpenMetrics describes a counter without its `_total`, which belongs to the sample. */
+const familyName = (name: string, { type }: Family, format: MetricsFormat) =>
+  format === "openmetrics" && type === "counter" ? name.replace(/_total$/, "") : name
+
+const helpOf = (help: string, format: MetricsFormat) =>
+  format === "openmetrics" ? escaped(help) : help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")
+
+export const format = (
+  families: ReadonlyArray<Family>,
+  prefixOf: (name: string) => string,
+  as: MetricsFormat
+): string => {
+  const lines: Array<string> = []
+  for (const family of families) {
+    const name = prefixOf(family.name)
+    const described = familyName(name, family, as)
+    lines.push(`# HELP ${described} ${helpOf(family.help, as)}`, `# TYPE ${described} ${family.type}`)
+    for (const { exemplar, labels, suffix, value } of family.samples) {
+      const told = as === "openmetrics" && exemplar !== undefined ? exemplarOf(exemplar) : ""
+      const le = labels["le"]
+      const shown = as === "openmetrics" && le !== undefined ? { ...labels, le: bound(le) } : labels
+      lines.push(`${name}${suffix}${labelsOf(shown)} ${number(value)}${told}`)
+    }
+  }
+  if (as === "openmetrics") lines.push("# EOF")
+  return `${lines.join("\n")}\n`
+}
+
+export const count = (families: ReadonlyArray<Family>): number =>
+  families.reduce((sum, { samples }: { readonly samples: ReadonlyArray<Sample> }) => sum + samples.length, 0)
