@@ -84,8 +84,8 @@ export const troubled = async (scene: Scene, row: Row) => {
      select 'search', id, attempt, lease_owner, created_at + from_start, created_at + from_start + took, 'failed',
        'retry_scheduled', error, detail, traceparent, created_at + from_start + took + pause
      from outbox_done, (values
-       (1, interval '0.3 seconds', interval '0.12 seconds', interval '0.6 seconds', 'es_429', 'the engine is busy'),
-       (2, interval '1.1 seconds', interval '1.4 seconds', interval '1.5 seconds', 'es_timeout', 'no answer within 1.4 s')
+       (1, interval '0.3 s', interval '0.12 s', interval '0.6 s', 'es_429', 'the engine is busy'),
+       (2, interval '1.1 s', interval '1.4 s', interval '1.5 s', 'es_timeout', 'no answer within 1.4 s')
      ) as past (attempt, from_start, took, pause, error, detail)
      where projection = 'search' and id = $1::bigint`,
     id

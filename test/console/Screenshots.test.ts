@@ -1,7 +1,7 @@
 /** `npm run screenshots`: the pictures in docs, of a real system, in a real browser. */
 import { describe, it } from "@effect/vitest"
 import { fileURLToPath } from "node:url"
-import type { Browser } from "playwright-core"
+import type { Browser, Page } from "playwright-core"
 import { afterAll, beforeAll } from "vitest"
 import { missingBrowser, openBrowser, openTab, type TabOptions } from "../support/Browser.ts"
 import { until } from "../support/Programs.ts"
@@ -49,33 +49,46 @@ suite(`pictures of the console${why === undefined ? "" : `: ${why}`}`, () => {
     await running?.stop()
   })
 
-  const take = async (name: string, path: string, sign: string, options: Partial<TabOptions> = {}) => {
+  /** The small charts need something to show: a look is one point. */
+  const moments = async (page: Page, count: number) => {
+    const shown = () => page.locator(".spark polyline").first().getAttribute("points")
+    for (let moment = 0; moment < count; moment++) {
+      const before = await shown()
+      const busy = [0, 1, 2].slice(moment % 3)
+      for (const each of busy) {
+        await running.call("POST", "/api/v1/tags", { json: { name: `seen ${moment} ${each}`, color: "#3B4BC8" } })
+      }
+      await until("the next moment", async () => await shown() !== before)
+    }
+  }
+
+  const take = async (
+    name: string,
+    path: string,
+    sign: string,
+    options: Partial<TabOptions> & { readonly points?: number } = {}
+  ) => {
     const { close, page } = await openTab(browser, { base: running.base, ...options })
     await page.goto(path)
     await until(sign, async () => (await page.innerText("body")).includes(sign))
-    const prepare = name.startsWith("console-overview") ? 12 : 1
-    // The small charts need something to show: a look is one point.
-    for (let moments = 0; moments < prepare; moments++) {
-      const before = await page.locator(".spark polyline").first().getAttribute("points").catch(() => null)
-      if (before === null || prepare === 1) break
-      await running.call("POST", "/api/v1/tags", { json: { name: `${name} ${moments}`, color: "#3B4BC8" } })
-      await until(
-        "the next moment",
-        async () => await page.locator(".spark polyline").first().getAttribute("points") !== before
-      )
-    }
+    if (options.points !== undefined) await moments(page, options.points)
+    await page.locator(".fall").first().scrollIntoViewIfNeeded({ timeout: 100 }).catch(() => {})
     const file = fileURLToPath(new URL(`../../docs/${name}.png`, import.meta.url))
-    await page.screenshot({ path: file, fullPage: true, animations: "disabled" })
+    await page.screenshot({ path: file, animations: "disabled" })
     await close()
   }
 
-  it("shows the dead letters", () => take("console-dead", "/dead", "es_mapping", { height: 500 }))
+  it("shows the dead letters", () => take("console-dead", "/dead", "es_mapping", { height: 640 }))
   it("shows what happened to a change", () =>
-    take("console-explain", `/explain?block=${blocks[0]!["id"]}`, "back-off", { height: 600 }))
+    take("console-explain", `/explain?block=${blocks[0]!["id"]}`, "back-off", { height: 1_400 }))
   it("shows the same in the dark, on a phone", () =>
-    take("console-explain-phone", `/explain?block=${blocks[0]!["id"]}`, "back-off", { theme: "dark", width: 390 }))
+    take("console-explain-phone", `/explain?block=${blocks[0]!["id"]}`, "back-off", {
+      theme: "dark",
+      width: 390,
+      height: 844
+    }))
   it("shows the outboxes", async () => {
     await running.call("POST", "/api/v1/outbox/search/pause", { json: { reason: "Elasticsearch is being upgraded" } })
-    await take("console-overview", "/", "Live", { height: 600 })
+    await take("console-overview", "/", "Live", { height: 820, points: 25 })
   })
 })

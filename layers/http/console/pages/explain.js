@@ -52,7 +52,7 @@ const answerOf = ({ answer, evidence, text }) => {
   const [sign = "", level = ""] = signs[answer] ?? []
   return html`<li class="answer"><span class="sign ${level}" role="img" aria-label=${answer}>${sign}</span>
     <div>${text}<dl class="evidence">${
-    Object.entries(evidence).map(([name, value]) =>
+    Object.entries(evidence).filter(([, value]) => value !== null || answer === "unknown").map(([name, value]) =>
       html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${value === null ? "unknown" : String(value)}</dd></div>`
     )
   }</dl></div></li>`
