@@ -18,6 +18,7 @@ import { exporter } from "./stages/Exporter.ts"
 import { find } from "./stages/Find.ts"
 import { growth } from "./stages/Growth.ts"
 import { held } from "./stages/Held.ts"
+import { keep } from "./stages/Keep.ts"
 import { latency } from "./stages/Latency.ts"
 import { project } from "./stages/Project.ts"
 import { rebuild } from "./stages/Rebuild.ts"
@@ -37,7 +38,8 @@ const stages: Readonly<Record<StageName, Stage>> = {
   find,
   rebuild,
   exporter,
-  recording
+  recording,
+  keep
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

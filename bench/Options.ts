@@ -13,7 +13,8 @@ export const stageNames = [
   "find",
   "rebuild",
   "exporter",
-  "recording"
+  "recording",
+  "keep"
 ] as const
 export type StageName = (typeof stageNames)[number]
 

@@ -22,7 +22,7 @@ const request = (fails: boolean) =>
     yield* around("db.tx", "internal", around("db.create", "client", Effect.void))
     yield* around("outbox.enqueue", "producer", Effect.void)
     yield* around("outbox.enqueue", "producer", Effect.void)
-    if (fails) yield* Effect.fail(new Error("no luck"))
+    if (fails) return yield* Effect.fail(new Error("no luck"))
   }).pipe(
     Effect.withSpan("POST /api/v1/tags", {
       root: true,
