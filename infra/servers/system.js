@@ -5,6 +5,12 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, realpath
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+/** The folder that the settings of the servers are in. */
+export const infra = dirname(dirname(fileURLToPath(import.meta.url)))
+/** Where the install scripts put the programs. */
+export const tools = join(dirname(infra), ".tools")
 
 const prefix = "wordloom-infra-"
 const nobody = 65534
@@ -82,6 +88,18 @@ export const removeFolder = (folder, attempts = 20) => {
     }
     if (!existsSync(folder)) return
     Atomics.wait(clock, 0, 0, 50)
+  }
+}
+
+/**
+ * Does it answer with success?
+ * @param {string} url
+ */
+export const answers = async (url) => {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok
+  } catch {
+    return false
   }
 }
 

@@ -1,6 +1,6 @@
 /** Claims and settlements over the store's rows, by the store's clock. */
 import { Duration, Effect, HashMap, Layer } from "effect"
-import { type Batch, type ClaimOptions, Leases, type Settlement } from "../../src/outbox/Leases.ts"
+import { type Batch, type ClaimOptions, Leases, type Settlement, type Spent } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { byTurn, type Claim, type Lane, laneOf, without } from "./Lanes.ts"
 import { lost, type Row, settled, toDelivery } from "./OutboxRow.ts"
@@ -35,13 +35,19 @@ const claimsOf = (contents: Contents, { projection, token }: Batch, now: number)
     lane.projection === projection && claim?.token === token && claim.until > now ? [claim] : []
   )
 
-const settledAs = (contents: Contents, batch: Batch, settlements: ReadonlyArray<Settlement>, now: number) => {
+const settledAs = (
+  contents: Contents,
+  batch: Batch,
+  settlements: ReadonlyArray<Settlement>,
+  now: number,
+  spent: Spent | null
+) => {
   const claims = claimsOf(contents, batch, now)
   const backlog = backlogOf(contents, batch.projection)
   const after = settlements.flatMap((settlement) => {
     const claim = claims.find(({ ids }) => ids.includes(settlement.id))
     const row = backlog.find(({ id }) => id === settlement.id)
-    return claim === undefined || row === undefined ? [] : [settled(row, claim, settlement, now)]
+    return claim === undefined || row === undefined ? [] : [settled(row, claim, settlement, now, spent)]
   })
   const rows = after.map(({ row }) => row)
   const ids = new Set(rows.map(({ id }) => id))
@@ -108,13 +114,14 @@ const make = Effect.gen(function*() {
         return backlogOf(contents, projection).some((row) => isAloneDue(row, now) && free.has(laneOf(row.change.id)))
       }),
 
-    settle: (batch, settlements) =>
+    settle: (batch, settlements, spent) =>
       store.run(Effect.gen(function*() {
         const now = yield* databaseNow
         const held = new Set<number>()
         let contents = yield* store.read
         for (const kind of kinds) {
-          const { ids, next } = settledAs(contents, batch, settlements.filter(({ _tag }) => _tag === kind), now)
+          const of = settlements.filter(({ _tag }) => _tag === kind)
+          const { ids, next } = settledAs(contents, batch, of, now, spent ?? null)
           contents = next
           for (const id of ids) held.add(id)
         }

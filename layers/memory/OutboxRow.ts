@@ -6,7 +6,8 @@ import {
   type DatabaseMicros,
   type Delivery,
   type LostAttempt,
-  type Settlement
+  type Settlement,
+  type Spent
 } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import type { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
@@ -48,6 +49,10 @@ export interface Attempt {
   readonly endedAt: DatabaseMicros
   readonly outcome: "acked" | "superseded" | "retry_scheduled" | "dead_lettered" | "lease_lost"
   readonly errorType: string | null
+  readonly detail: string | null
+  /** When it could be tried again. */
+  readonly dueAt: DatabaseMicros | null
+  readonly spent: Spent | null
 }
 
 /** Due again at `at`. */
@@ -70,8 +75,7 @@ const ended = (
   row: Row,
   claim: Claim,
   now: DatabaseMicros,
-  outcome: Attempt["outcome"],
-  errorType: string | null
+  how: Pick<Attempt, "outcome"> & Partial<Attempt>
 ): Attempt => ({
   projection: row.projection,
   id: row.id,
@@ -79,8 +83,11 @@ const ended = (
   worker: claim.worker,
   claimedAt: claim.claimedAt,
   endedAt: now,
-  outcome,
-  errorType
+  errorType: null,
+  detail: null,
+  dueAt: null,
+  spent: null,
+  ...how
 })
 
 /** A row that is given back was not tried: its attempt does not count, and leaves no record. */
@@ -88,25 +95,31 @@ export const settled = (
   row: Row,
   claim: Claim,
   settlement: Settlement,
-  now: DatabaseMicros
+  now: DatabaseMicros,
+  spent: Spent | null
 ): { readonly row: Row; readonly attempts: ReadonlyArray<Attempt> } => {
   switch (settlement._tag) {
     case "Done": {
       const done = { ...finished(row, "done", now), error: null }
-      return { row: done, attempts: [ended(row, claim, now, settlement.outcome, null)] }
+      return { row: done, attempts: [ended(row, claim, now, { outcome: settlement.outcome, spent })] }
     }
     case "Retry": {
       const { delayMs, detail, errorType: type } = settlement
       const back = { ...again(row, now, now + delayMs * 1_000), attempts: row.attempts + 1, crashes: 0 }
       return {
         row: { ...back, reclaimed: false, error: { type, detail } },
-        attempts: [ended(row, claim, now, "retry_scheduled", type)]
+        attempts: [
+          ended(row, claim, now, { outcome: "retry_scheduled", errorType: type, detail, dueAt: back.readyAt, spent })
+        ]
       }
     }
     case "Dead": {
       const { detail, errorType: type } = settlement
       const dead = { ...finished(row, "dead", now), error: { type, detail } }
-      return { row: dead, attempts: [ended(row, claim, now, "dead_lettered", type)] }
+      return {
+        row: dead,
+        attempts: [ended(row, claim, now, { outcome: "dead_lettered", errorType: type, detail, spent })]
+      }
     }
     case "Release": {
       const { delayMs, why } = settlement
@@ -155,7 +168,11 @@ export const lost = (row: Row, claim: Claim, attemptsMax: number, now: DatabaseM
     trace: row.trace,
     fate
   }
-  return { row: isBuried ? buried : back, told, attempt: ended(row, claim, now, "lease_lost", lostError) }
+  return {
+    row: isBuried ? buried : back,
+    told,
+    attempt: ended(row, claim, now, { outcome: "lease_lost", errorType: lostError })
+  }
 }
 
 /** As if it had just been written, but for its age and history. */

@@ -2,7 +2,7 @@
 import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type Statement } from "effect/sql"
-import { type Batch, Leases, type Settlement } from "../../src/outbox/Leases.ts"
+import { type Batch, Leases, type Settlement, type Spent } from "../../src/outbox/Leases.ts"
 import { claimAloneRow, claimRows, hasAloneRow, toBatch } from "./Claim.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { reclaimed } from "./Reclaim.ts"
@@ -16,12 +16,16 @@ const make = Effect.gen(function*() {
   const run = <A extends object>(query: Statement.Statement<A>) =>
     query.pipe(silent, measured("update", "outbox"), orUnavailable)
 
-  const settle = Effect.fnUntraced(function*(batch: Batch, settlements: ReadonlyArray<Settlement>) {
+  const settle = Effect.fnUntraced(function*(
+    batch: Batch,
+    settlements: ReadonlyArray<Settlement>,
+    spent?: Spent
+  ) {
     const of = <T extends Settlement["_tag"]>(tag: T) => settlements.filter((one): one is Of<T> => one._tag === tag)
     const statements = [
-      { settled: of("Done"), query: () => done(sql, batch, of("Done")) },
-      { settled: of("Retry"), query: () => retry(sql, batch, of("Retry")) },
-      { settled: of("Dead"), query: () => dead(sql, batch, of("Dead")) },
+      { settled: of("Done"), query: () => done(sql, batch, of("Done"), spent) },
+      { settled: of("Retry"), query: () => retry(sql, batch, of("Retry"), spent) },
+      { settled: of("Dead"), query: () => dead(sql, batch, of("Dead"), spent) },
       { settled: of("Release"), query: () => release(sql, batch, of("Release")) }
     ]
     const wanted = statements.filter(({ settled }) => settled.length > 0)

@@ -10,18 +10,23 @@ import { revisions } from "./migrations/0006_revisions.ts"
 import { fanOuts } from "./migrations/0007_fan_outs.ts"
 import { searchBuilds } from "./migrations/0008_search_builds.ts"
 import { reconcile } from "./migrations/0009_reconcile.ts"
+import { traceKeep } from "./migrations/0010_trace_keep.ts"
+import { explain } from "./migrations/0011_explain.ts"
 import { sqlState } from "./PostgresErrors.ts"
 
-const steps: ReadonlyArray<readonly [name: string, statements: ReadonlyArray<string>]> = [
-  ["entities", entities],
-  ["outbox", outbox],
-  ["read_models", readModels],
-  ["imports", imports],
-  ["lanes", lanes],
-  ["revisions", revisions],
-  ["fan_outs", fanOuts],
-  ["search_builds", searchBuilds],
-  ["reconcile", reconcile]
+/** Numbers may be left out, but a later step has a higher one. */
+const steps: ReadonlyArray<readonly [id: number, name: string, statements: ReadonlyArray<string>]> = [
+  [1, "entities", entities],
+  [2, "outbox", outbox],
+  [3, "read_models", readModels],
+  [4, "imports", imports],
+  [5, "lanes", lanes],
+  [6, "revisions", revisions],
+  [7, "fan_outs", fanOuts],
+  [8, "search_builds", searchBuilds],
+  [9, "reconcile", reconcile],
+  [10, "trace_keep", traceKeep],
+  [11, "explain", explain]
 ]
 
 export const table = "wordloom_migrations"
@@ -34,7 +39,7 @@ const apply = (statements: ReadonlyArray<string>) =>
 
 const loader = Migrator.fromRecord(
   Object.fromEntries(
-    steps.map(([name, statements], at) => [`${String(at + 1).padStart(4, "0")}_${name}`, apply(statements)])
+    steps.map(([id, name, statements]) => [`${String(id).padStart(4, "0")}_${name}`, apply(statements)])
   )
 )
 
@@ -45,7 +50,7 @@ export const missing = Effect.gen(function*() {
   if (known?.there !== true) return steps.length
   const [last] = yield* sql<{ readonly last: number }>`
     select coalesce(max(migration_id), 0) as last from ${sql(table)}`
-  return Math.max(0, steps.length - (last?.last ?? 0))
+  return steps.filter(([id]) => id > (last?.last ?? 0)).length
 })
 
 /**

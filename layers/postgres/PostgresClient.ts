@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { Around } from "../../src/telemetry/EnqueueSpan.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 import * as PoolFigures from "./PoolFigures.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 
@@ -58,7 +59,12 @@ export const layer = (address: Address, options: { readonly name: string; readon
       }
     }),
     { max: options.pool, port: address.port }
-  )
+  ).pipe(Layer.merge(Layer.succeed(StoreAttributes, {
+    "db.system.name": "postgresql",
+    "db.namespace": address.database,
+    "server.address": address.host,
+    "server.port": address.port
+  })))
 
 /** A request that gets no connection for this long is told so, rather than queueing without end. */
 const transactionTimeout = "20 seconds"

@@ -22,8 +22,9 @@ const step = (sql: SqlClient.SqlClient, filter: ReplayFilter, from: "dead" | "do
   // A dead row's attempts are recorded already; a done row's last one is told by the row itself and must be kept.
   const kept = from === "dead" ? sql`` : sql`, kept as (
       insert into outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, ended_at, result, outcome,
-        traceparent)
-      select projection, id, attempts, lease_owner, claimed_at, processed_at, 'ok', outcome, traceparent from gone
+        traceparent, load_ms, engine_ms)
+      select projection, id, attempts, lease_owner, claimed_at, processed_at, 'ok', outcome, traceparent, load_ms,
+        engine_ms from gone
     )`
   return silent(sql<{ readonly id: bigint }>`
     with gone as (

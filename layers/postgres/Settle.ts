@@ -5,7 +5,7 @@
  * rows, and whoever holds the lane meanwhile is not disturbed.
  */
 import type { SqlClient } from "effect/sql"
-import type { Batch, Settlement } from "../../src/outbox/Leases.ts"
+import type { Batch, Settlement, Spent } from "../../src/outbox/Leases.ts"
 import { isOrdered } from "../../src/outbox/Projection.ts"
 import { doneTable, hotTable, isWaiting, said, wasTried } from "./OutboxTables.ts"
 import { bigints, floats, texts } from "./Parameters.ts"
@@ -52,7 +52,16 @@ const fenced = (
 /** The settled rows that are in flight in one of the claim's lanes. */
 const row = (sql: SqlClient.SqlClient) => sql`row.lane = mine.lane and row.id = failed.id and row.id = any(mine.ids)`
 
-export const done = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyArray<Of<"Done">>) => {
+/** The same for each row of the batch, whatever became of it. */
+const times = (sql: SqlClient.SqlClient, spent: Spent | undefined) =>
+  sql`${spent?.loadMs ?? null}::real, ${spent?.engineMs ?? null}::real`
+
+export const done = (
+  sql: SqlClient.SqlClient,
+  batch: Batch,
+  settled: ReadonlyArray<Of<"Done">>,
+  spent?: Spent
+) => {
   const superseded = settled.filter(({ outcome }) => outcome === "superseded")
   const outcome = superseded.length === 0
     ? sql`'acked'`
@@ -66,17 +75,23 @@ export const done = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyAr
       returning id, attempts, ${sql.literal(said)}, mine.worker, mine.claimed_at
     ), kept as (
       insert into ${sql(doneTable[batch.projection])} (projection, id, outcome, claimed_at, attempts, lease_owner,
-        ${sql.literal(said)})
-      select ${batch.projection}, id, ${outcome}, claimed_at, attempts + 1, worker, ${sql.literal(said)} from gone
+        load_ms, engine_ms, ${sql.literal(said)})
+      select ${batch.projection}, id, ${outcome}, claimed_at, attempts + 1, worker, ${times(sql, spent)},
+        ${sql.literal(said)} from gone
       returning id
     )
     select array_agg(id) as ids from kept`
 }
 
 const pastAttempt = `outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, result, outcome,
-  error_type, error_detail, traceparent)`
+  error_type, error_detail, traceparent, due_at, load_ms, engine_ms)`
 
-export const retry = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyArray<Of<"Retry">>) =>
+export const retry = (
+  sql: SqlClient.SqlClient,
+  batch: Batch,
+  settled: ReadonlyArray<Of<"Retry">>,
+  spent?: Spent
+) =>
   sql<Settled>`
     with ${fenced(sql, batch, settled)}, failed as (
       select * from unnest(${idsOf(settled)}, ${floats(settled.map(({ delayMs }) => delayMs))},
@@ -93,7 +108,7 @@ export const retry = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyA
     , noted as (
       insert into ${sql.literal(pastAttempt)}
       select ${batch.projection}, id, attempts, worker, claimed_at, 'failed', 'retry_scheduled', error_type,
-        error_detail, traceparent from back
+        error_detail, traceparent, due_at, ${times(sql, spent)} from back
     )
     select array_agg(id) as ids from back`
 
@@ -111,7 +126,12 @@ const behind = (sql: SqlClient.SqlClient, batch: Batch) =>
     )`
     : sql``
 
-export const dead = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyArray<Of<"Dead">>) =>
+export const dead = (
+  sql: SqlClient.SqlClient,
+  batch: Batch,
+  settled: ReadonlyArray<Of<"Dead">>,
+  spent?: Spent
+) =>
   sql<Settled>`
     with ${fenced(sql, batch, settled)}, failed as (
       select * from unnest(${idsOf(settled)}, ${texts(settled.map(({ errorType }) => errorType))},
@@ -122,7 +142,7 @@ export const dead = (sql: SqlClient.SqlClient, batch: Batch, settled: ReadonlyAr
     ), noted as (
       insert into ${sql.literal(pastAttempt)}
       select ${batch.projection}, id, attempts + 1, worker, claimed_at, 'failed', 'dead_lettered', type, detail,
-        traceparent from gone
+        traceparent, null, ${times(sql, spent)} from gone
     ), buried as (
       insert into outbox_dead (projection, id, claimed_at, attempts, error_type, error_detail, ${sql.literal(said)})
       select ${batch.projection}, id, claimed_at, attempts + 1, type, detail, ${sql.literal(said)} from gone

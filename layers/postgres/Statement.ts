@@ -1,6 +1,7 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
 import { Duration, Effect } from "effect"
 import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 
 export type Operation = typeof operations[number]
 
@@ -12,20 +13,14 @@ export const statement = <A, E, R>(
   table: Table,
   effect: Effect.Effect<ReadonlyArray<A>, E, R>
 ): Effect.Effect<ReadonlyArray<A>, E, R> =>
-  Effect.withTracerEnabled(effect, false).pipe(
-    Effect.tap((rows) => Effect.annotateCurrentSpan({ rows: rows.length, rows_affected: rows.length })),
-    Effect.withSpan(`db.${operation}`, {
-      kind: "client",
-      attributes: {
-        operation,
-        table,
-        "db.system.name": "postgresql",
-        "db.operation.name": operation,
-        "db.collection.name": table
-      }
-    }),
-    measured(operation, table)
-  )
+  Effect.flatMap(StoreAttributes, (store) =>
+    Effect.withTracerEnabled(effect, false).pipe(
+      Effect.tap((rows) => Effect.annotateCurrentSpan({ rows: rows.length, rows_affected: rows.length })),
+      Effect.withSpan(`db.${operation}`, {
+        kind: "client",
+        attributes: { ...store, operation, table, "db.operation.name": operation, "db.collection.name": table }
+      })
+    )).pipe(measured(operation, table))
 
 /** Counts and times a statement without a span of its own. */
 export const measured = (operation: Operation, table: Table) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>

@@ -4,10 +4,12 @@ import { SecureRandom } from "effect/crypto"
 import * as ChroniclePostgres from "../../layers/postgres/ChroniclePostgres.ts"
 import * as DeliveryStatusPostgres from "../../layers/postgres/DeliveryStatusPostgres.ts"
 import * as EntityStorePostgres from "../../layers/postgres/EntityStorePostgres.ts"
+import * as ExplainPostgres from "../../layers/postgres/ExplainPostgres.ts"
 import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OldestTransaction from "../../layers/postgres/OldestTransaction.ts"
+import * as OutboxOverviewPostgres from "../../layers/postgres/OutboxOverviewPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
@@ -16,6 +18,7 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
 import * as EventLoopDelay from "../../layers/telemetry/EventLoopDelay.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
@@ -34,13 +37,16 @@ const stores = Layer.mergeAll(
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
+  OutboxOverviewPostgres.layer,
   DeliveryStatusPostgres.layer,
+  ExplainPostgres.layer,
   LeasesPostgres.layer,
   ProjectionControlPostgres.layer,
   ReconcileStorePostgres.layer,
   OldestTransaction.layer,
   SearchSourcePostgres.layer,
   SearchBuildsPostgres.layer,
+  TraceSignalsPostgres.layer,
   SearchEngine.layer
 )
 

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import manifest from "../../package.json" with { type: "json" }
 import { exitCodeOf, messageOf } from "./commands/ExitCode.ts"
+import { trace } from "./TraceCommand.ts"
 
 const later =
   <Input, E>(load: () => Promise<{ readonly run: (input: Input) => Effect.Effect<void, E> }>) => (input: Input) =>
@@ -133,6 +134,42 @@ const outbox = Command.make("outbox").pipe(
   Command.withSubcommands([stats, list, replay, pause, resume])
 )
 
+const explain = Command.make("explain", {
+  entity: Argument.String("kind/id").pipe(
+    Argument.withDescription("block/, tag/ or library/ and an id"),
+    Argument.optional,
+    Argument.map(Option.getOrUndefined)
+  ),
+  event: text("event", "PROJECTION/ID", "One row of an outbox, such as search/12"),
+  requestId: text("request-id", "ID", "What a request changed"),
+  traceId: text("trace-id", "HEX", "What was changed in a trace"),
+  json
+}, later(() => import("./commands/Explain.ts"))).pipe(
+  Command.withDescription(
+    "What has become of a change: a sentence, five answers with their evidence, where the time went and what to do. " +
+      "Exits with 1 if the change is not where it should be, with 2 if there is no such change or nobody can say."
+  ),
+  Command.withShortDescription("Why a change is not found yet")
+)
+
+const doctor = Command.make("doctor", {
+  api: text("api", "URL", "Where the API is; by the settings when not given"),
+  traces: text("traces", "URL", "The trace backend's API, such as http://localhost:16686/api; by WORDLOOM_TRACE_URL"),
+  manifests: Flag.String("manifests").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDefault("infra"),
+    Flag.withDescription("Where manifests with liveness probes are")
+  ),
+  json
+}, later(() => import("./commands/Doctor.ts"))).pipe(
+  Command.withDescription(
+    "Look for what is known to go wrong: settings, database, engine, collector (one span is sent and looked for), rows, " +
+      "leases, workers, series and manifests; each with its cause and what to do. Exits with 1 if something is " +
+      "broken, with 2 if the database does not answer."
+  ),
+  Command.withShortDescription("What is wrong with the system, and what to do")
+)
+
 const reconcile = Command.make("reconcile", {
   repair: yes("repair", "Send what differs to the index again, through the outbox"),
   json
@@ -160,7 +197,18 @@ const reindex = Command.make("reindex", {
 
 const wordloom = Command.make("wordloom").pipe(
   Command.withDescription(manifest.description),
-  Command.withSubcommands([migrate, importing, outbox, reindex, reconcile, debugToken, config])
+  Command.withSubcommands([
+    migrate,
+    importing,
+    explain,
+    doctor,
+    outbox,
+    reindex,
+    reconcile,
+    trace,
+    debugToken,
+    config
+  ])
 )
 
 const isFirst = (error: { readonly message: string }, at: number, all: ReadonlyArray<{ readonly message: string }>) =>

@@ -1,8 +1,9 @@
 /** One batch from its claim to its settlement: delivered once, decided row by row, acknowledged under its own token. */
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule } from "effect"
 import { Heartbeats } from "../outbox/Heartbeats.ts"
-import { type Batch, type Delivery, Leases, type Settlement } from "../outbox/Leases.ts"
+import { type Batch, type Delivery, Leases, type Settlement, type Spent } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
+import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { tellBatch } from "./AttemptSpans.ts"
 import { report } from "./BatchReport.ts"
 import { type Delivered, Destination } from "./Destination.ts"
@@ -52,6 +53,14 @@ const afterExit = (batch: Batch, exit: Exit.Exit<Delivered>, lease: Fence.HeldLe
 
 /** Its heartbeat would keep a delivery that hangs from ever being tried again. */
 const deliveryMax = (leaseFor: Duration.Duration) => Duration.max(Duration.minutes(5), Duration.times(leaseFor, 10))
+
+/** `undefined` when the far side was not asked. */
+const spentOf = ({ endedAt }: ClaimFacts, { calls }: Delivered): Spent | undefined => {
+  const [first] = calls
+  if (first === undefined) return undefined
+  const last = calls.reduce((latest, call) => call.endedAt > latest ? call.endedAt : latest, first.endedAt)
+  return { loadMs: Number(first.startedAt - endedAt) / 1e6, engineMs: Number(last - first.startedAt) / 1e6 }
+}
 
 /** A settlement that the database does not answer is said again for as long as the lease may last. */
 const settleAgain = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
@@ -120,9 +129,14 @@ export class Dispatcher extends Context.Service<Dispatcher, {
         const settle = Effect.fn("outbox.ack_batch", {
           kind: "client",
           attributes: { step: "ack", "messaging.operation.type": "settle" }
-        })(function*(batch: Batch, settlements: ReadonlyArray<Settlement>, lease: Fence.HeldLease) {
-          yield* Effect.annotateCurrentSpan({ expected: settlements.length })
-          const held = yield* leases.settle(batch, settlements).pipe(
+        })(function*(
+          batch: Batch,
+          settlements: ReadonlyArray<Settlement>,
+          spent: Spent | undefined,
+          lease: Fence.HeldLease
+        ) {
+          yield* Effect.annotateCurrentSpan({ ...(yield* StoreAttributes), expected: settlements.length })
+          const held = yield* leases.settle(batch, settlements, spent).pipe(
             Effect.retry({ schedule: settleAgain, while: () => lease.mayLast })
           )
           yield* Effect.annotateCurrentSpan({ acked: held.size })
@@ -133,10 +147,13 @@ export class Dispatcher extends Context.Service<Dispatcher, {
           function*(batch: Batch, claim: ClaimFacts, delivered: Delivered, lease: Fence.HeldLease) {
             const ackStartedAt = yield* Clock.currentTimeNanos
             const decided = yield* decideAll(batch, claim.under, delivered)
-            const held = yield* settle(batch, decided.map(({ settlement }) => settlement), lease)
+            const settlements = decided.map(({ settlement }) => settlement)
+            const held = yield* settle(batch, settlements, spentOf(claim, delivered), lease)
             const rows = decided.map((row): RowFacts => ({ ...row, held: held.has(row.delivery.id) }))
+            const { deliveries: { length: size }, ...claimed } = batch
             const facts: BatchFacts = {
-              batch,
+              batch: claimed,
+              size,
               offset: claim.offset,
               claimStartedAt: claim.startedAt,
               claimedAt: claim.endedAt,

@@ -4,6 +4,7 @@ import { type Batch, Leases } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { ClaimWatch } from "./ClaimWatch.ts"
 import { DatabaseClock } from "./DatabaseClock.ts"
 import { type ClaimFacts, Dispatcher } from "./Dispatcher.ts"
@@ -106,6 +107,7 @@ export const runAlone = Effect.fnUntraced(function*({ leaseFor, projection }: Wo
 const inLoopSpan = <A>(batch: Batch, times: Pick<ClaimFacts, "startedAt" | "endedAt">, work: Effect.Effect<A>) =>
   Effect.gen(function*() {
     const tracer = yield* Tracer.Tracer
+    const store = Object.entries(yield* StoreAttributes)
     const { projection } = batch
     const reclaimed = batch.deliveries.filter((delivery) => delivery.reclaimed).length
     const begin = (name: string, kind: Tracer.SpanKind, parent: Option.Option<Tracer.AnySpan>) => {
@@ -128,6 +130,7 @@ const inLoopSpan = <A>(batch: Batch, times: Pick<ClaimFacts, "startedAt" | "ende
     const claim = begin("outbox.claim_batch", "client", Option.some(loop))
     claim.attribute("reclaimed", reclaimed)
     claim.attribute("messaging.operation.type", "receive")
+    for (const [key, value] of store) claim.attribute(key, value)
     claim.end(times.endedAt, Exit.void)
     return yield* Effect.onExit(
       Effect.withParentSpan(work, loop),

@@ -19,3 +19,7 @@ export const excerpt = (value: string, max: number): string => {
   const cut = value.slice(0, max - 1)
   return `${cut.isWellFormed() ? cut : cut.slice(0, -1)}…`
 }
+
+/** For HTML and for SVG, between tags and in attributes. */
+export const escaped = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)

@@ -83,6 +83,12 @@ export type Settlement =
     readonly why: { readonly errorType: string; readonly detail: string } | null
   }
 
+/** How a batch spent its time, in milliseconds: from its claim until the far side was asked, and with the far side. */
+export interface Spent {
+  readonly loadMs: number
+  readonly engineMs: number
+}
+
 export interface ClaimOptions {
   readonly worker: string
   readonly limit: number
@@ -106,11 +112,12 @@ export class Leases extends Context.Service<Leases, {
   readonly hasAlone: (projection: Projection) => Effect.Effect<boolean, StoreUnavailable>
   /**
    * Settles each row by its own outcome; answers the ids that this batch still held. The others are not touched. A lane
-   * is free again once all its rows are settled.
+   * is free again once all its rows are settled. `spent` is kept with every attempt that ended.
    */
   readonly settle: (
     batch: Batch,
-    settlements: ReadonlyArray<Settlement>
+    settlements: ReadonlyArray<Settlement>,
+    spent?: Spent
   ) => Effect.Effect<ReadonlySet<number>, StoreUnavailable>
   /**
    * Frees the rows of the claim whose lease ended longest ago, and records the attempts that were lost with it; none

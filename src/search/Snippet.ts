@@ -1,14 +1,11 @@
 /** The few lines of a document that show why it was found. */
-import { excerpt } from "../domain/Text.ts"
+import { escaped, excerpt } from "../domain/Text.ts"
 import type { SearchDocument } from "./SearchDocument.ts"
 import type { SearchTerms } from "./SearchQuery.ts"
 
 /** A run of letters and digits; of a script without spaces, each character. */
 const word = /([\p{sc=Han}\p{sc=Hiragana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}])[\p{L}\p{M}\p{N}])+)/gu
 export const wordsOf = (text: string): ReadonlyArray<string> => text.toLowerCase().match(word) ?? []
-
-export const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 const snippetMax = 160
 /** How many words and gaps lead up to the first word that was found. */

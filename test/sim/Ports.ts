@@ -54,11 +54,11 @@ const leases = (world: World, wire: Wire, from: Process, real: Leases["Service"]
     claimAlone: (projection, options) => claiming(projection, true, options, real.claimAlone(projection, options)),
     hasAlone: (projection) =>
       unlessIdle(() => !ledger.hasAlone(projection), false, wire(from, "hasAlone", real.hasAlone(projection))),
-    settle: (batch, settlements) =>
+    settle: (batch, settlements, spent) =>
       wire(
         from,
         "settle",
-        Effect.tap(real.settle(batch, settlements), (ids) =>
+        Effect.tap(real.settle(batch, settlements, spent), (ids) =>
           Effect.sync(() => ledger.settled(from.name, batch, settlements, ids)))
       ).pipe(Effect.tap(() =>
         Effect.sync(() => {

@@ -1,0 +1,71 @@
+/** Traces from Tempo's HTTP API: found by TraceQL (`/api/search`), read whole one by one (`/api/traces/{id}`). */
+import { Effect, Layer, Option, Schema } from "effect"
+import { FetchHttpClient, HttpClient } from "effect/http"
+import { type Stored, TraceStore } from "../../src/trace/TraceStore.ts"
+import { ask, type Store, storeAt, unavailable, urlOf } from "./Ask.ts"
+import { Answer, traceOf } from "./OtlpShape.ts"
+
+const Found = Schema.Struct({
+  traces: Schema.optionalKey(
+    Schema.Array(Schema.Struct({ traceID: Schema.String, startTimeUnixNano: Schema.optionalKey(Schema.String) }))
+  )
+})
+
+const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(schema)(document),
+    ({ message }) => unavailable(store, url, `the answer is not Tempo's: ${message.split("\n", 1)[0]}`)
+  )
+
+const quoted = (value: string) => JSON.stringify(value)
+
+/** Traces that are read at the same time. */
+const readers = 4
+
+export const layer = (baseUrl: URL): Layer.Layer<TraceStore> =>
+  Layer.effect(
+    TraceStore,
+    Effect.map(HttpClient.HttpClient, (client) => {
+      const store = storeAt("Tempo", baseUrl)
+      const asked = (url: URL) => Effect.provideService(ask(store, url), HttpClient.HttpClient, client)
+      const get = (traceId: string) => {
+        const url = urlOf(store, `traces/${traceId}`)
+        return Effect.flatMap(
+          asked(url),
+          Option.match({
+            onNone: () => Effect.succeed<Stored | undefined>(undefined),
+            onSome: (document) =>
+              Effect.map(decode(Answer, store, url)(document), (answer): Stored | undefined => {
+                const trace = traceOf(traceId, answer)
+                return trace.spans.length === 0 ? undefined : { trace, document }
+              })
+          })
+        )
+      }
+      return TraceStore.of({
+        store: store.name,
+        find: ({ from, limit, operation, service, to }) =>
+          Effect.gen(function*() {
+            const url = urlOf(store, "search", {
+              q: `{ resource.service.name = ${quoted(service)} && name = ${quoted(operation)} }`,
+              start: String(Math.floor(from / 1_000)),
+              end: String(Math.ceil(to / 1_000)),
+              limit: String(limit)
+            })
+            const found = yield* Effect.flatMap(
+              asked(url),
+              (answer) => decode(Found, store, url)(Option.getOrElse(answer, () => ({})))
+            )
+            const newest = (found.traces ?? []).toSorted((a, b) =>
+              BigInt(a.startTimeUnixNano ?? 0) > BigInt(b.startTimeUnixNano ?? 0) ? -1 : 1
+            )
+            // Tempo leaves out the zeros that an id begins with.
+            const traces = yield* Effect.forEach(newest, ({ traceID }) => get(traceID.padStart(32, "0")), {
+              concurrency: readers
+            })
+            return traces.filter((trace) => trace !== undefined)
+          }),
+        get
+      })
+    })
+  ).pipe(Layer.provide(FetchHttpClient.layer))
