@@ -62,7 +62,7 @@ const claiming = (watch: ClaimWatch, pollInterval: Duration.Duration) =>
 const ofProcess = Effect.gen(function*() {
   const { lagMs } = yield* EventLoop
   const alarm = yield* Effect.serviceOption(SeriesAlarm)
-  return Effect.gen(function*() {
+  const look = Effect.gen(function*() {
     const lag = yield* lagMs
     const note = Option.isSome(alarm) ? yield* alarm.value.note : undefined
     const event_loop: CheckResult = {
@@ -73,6 +73,7 @@ const ofProcess = Effect.gen(function*() {
     const metrics: CheckResult = { status: "pass", ...(note === undefined ? {} : { message: note }) }
     return { event_loop, metrics }
   })
+  return { look }
 })
 
 /** `search`: the process cannot work without its search engine. `claims`: it drains outboxes. */
@@ -106,7 +107,7 @@ export const layer = (needs: { readonly search: boolean; readonly claims?: boole
           oldest_transaction: database.status === "pass"
             ? yield* vacuumHeld(oldest.look, healthTimeout)
             : skipped("the database did not answer"),
-          ...(yield* process)
+          ...(yield* process.look)
         }
       })
       const startup = Effect.map(checked(migrated, healthTimeout), (result) => ({

@@ -1,4 +1,4 @@
-/** The pool's own figures: how many connections there are, may be, and are waited for. No statement is hooked or sent. */
+/** The pool by its own figures: connections open, allowed and waited for. No statement is hooked or sent. */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
@@ -38,7 +38,7 @@ const rolledBack = () =>
     })
   })
 
-/** PostgreSQL answers `ROLLBACK` to the `COMMIT` of a transaction that has failed; the driver keeps its own to itself. */
+/** PostgreSQL answers `ROLLBACK` to the `COMMIT` of a transaction that failed; the driver has a check like this one. */
 const commit = (connection: SqlConnection.Connection) =>
   Effect.flatMap(
     connection.executeRaw("COMMIT", []),

@@ -1,4 +1,4 @@
-/** Every series of the process as plain values: the product's own from Effect's registry, Node's from its client library. */
+/** Every series of the process as plain values: the product's own from Effect's registry, Node's from its library. */
 import { type Context, Effect, Metric } from "effect"
 import { collectDefaultMetrics, Registry } from "prom-client"
 import type { Exemplar } from "../../src/telemetry/Exemplars.ts"

@@ -148,7 +148,7 @@ const consoleOf = ({ write }: LogSink.LogSink) =>
     new Writable({
       decodeStrings: false,
       write: (chunk: string, _encoding, done) => {
-        write(String(chunk).replace(/\n$/, ""))
+        write(chunk.replace(/\n$/, ""))
         done()
       }
     })

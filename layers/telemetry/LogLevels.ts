@@ -1,4 +1,4 @@
-/** The least level that is logged: the setting's, and everything while somebody looks; SIGUSR2 goes from one to the other. */
+/** The least level that is logged: SIGUSR2 shows everything, and the next one what the setting says. */
 import { Effect, type LogLevel } from "effect"
 
 /** From the least to the most that must happen before a line is written. */

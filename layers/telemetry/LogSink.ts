@@ -106,7 +106,7 @@ export const make = (output: LogOutput, lost: (lines: number) => string, max = b
   }
 }
 
-/** A pipe, a socket or a terminal: Node hands over what the other side takes, and keeps the rest until it takes more. */
+/** A pipe, a socket or a terminal: Node hands over what the other side takes, and keeps the rest meanwhile. */
 const stream = (to: NodeJS.WriteStream): LogOutput => ({
   write: (text, done) => void to.write(text, done),
   last: (text) => void to.write(text)

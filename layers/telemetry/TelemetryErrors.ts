@@ -8,7 +8,7 @@ export { telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
 const everyMs = 60_000
 let saidAt = Number.NEGATIVE_INFINITY
 
-/** From now on they are said, and their number is a metric: read, not counted there, since counting may be what fails. */
+/** From now on they are said, and their number is a metric: it is read, since counting may be what fails. */
 export const tellOfFailures = (): void => {
   onTelemetryFailure((error) => {
     const now = performance.now()

@@ -1,4 +1,4 @@
-/** Failures of the telemetry itself: counted here, told by whoever has a place to tell them. Nothing else hears of them. */
+/** Failures of the telemetry itself: counted here, and told by whoever has a place to tell them. */
 
 let failures = 0
 let tell: (error: unknown) => void = () => {}

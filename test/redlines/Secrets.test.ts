@@ -1,4 +1,4 @@
-/** Contract §7: secrets never appear in logs, spans, metrics, answers or errors, on the ways that go well and on those that do not. */
+/** Contract §7: secrets appear nowhere, on the ways that go well and on those that do not. */
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { createServer } from "node:http"

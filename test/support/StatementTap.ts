@@ -1,4 +1,4 @@
-/** Hears every statement that goes to PostgreSQL, from the bytes of its protocol: nothing in the program knows of it. */
+/** Hears every statement that goes to PostgreSQL, from the bytes of its protocol. */
 
 const parse = "P".charCodeAt(0)
 const query = "Q".charCodeAt(0)
