@@ -55,7 +55,7 @@ describe("doctor", () => {
       const [row] = await query("select count(*)::int as n from outbox_done")
       return row!["n"] === 2
     })
-    const traces = jaeger === undefined ? [] : ["--traces", jaeger.urls.query]
+    const traces = jaeger === undefined ? [] : ["--traces", `${jaeger.urls.query}/api`]
     const found = await until("the worker's spans in the backend", async () => {
       const seen = await doctor({}, ...traces)
       return jaeger === undefined || seen.of("DX-03").health === "ok" ? seen : undefined

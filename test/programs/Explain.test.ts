@@ -47,13 +47,13 @@ const drained = async () => {
 }
 
 const verdictBecomes = (verdict: string, by: Explanation["asked"]["by"], value: string) =>
-  until(`${verdict}`, async () => {
+  until(verdict, async () => {
     const { body } = await running.call("GET", `/api/v1/explain?${by}=${value}`)
     if (body.verdict !== verdict) throw new Error(body.sentence as string)
     return true
   })
 
-const tag = () => newTag(running.call) as Promise<Record<string, any>>
+const tag = () => newTag(running.call)
 const answersOf = ({ changes: [change] }: Explanation) => change!.answers.map(({ answer }) => answer)
 
 describe("explain", () => {
