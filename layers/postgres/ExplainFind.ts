@@ -64,8 +64,8 @@ const numbered = (parts: ReadonlyArray<string>) =>
   parts.map((part, at) => `select *, ${at} as at from ${part} as part${at}`)
 
 /**
- * Every change has its entry in the chronicle, or a row that is still to bring it there; only what was sent to the index
- * again, or because of another's new name, has not.
+ * Every change has its entry in the chronicle, or a row that is still to bring it there; only what was sent to the
+ * index again, or because of another's new name, has not.
  */
 const byRequest = [
   distinct(numbered([

@@ -163,8 +163,8 @@ const doctor = Command.make("doctor", {
   json
 }, later(() => import("./commands/Doctor.ts"))).pipe(
   Command.withDescription(
-    "Look for what is known to go wrong: settings, database, engine, collector (one span is sent and looked for), rows, " +
-      "leases, workers, series and manifests; each with its cause and what to do. Exits with 1 if something is " +
+    "Look for what is known to go wrong: settings, database, engine, collector (one span is sent and looked for), " +
+      "rows, leases, workers, series and manifests; each with its cause and what to do. Exits with 1 if something is " +
       "broken, with 2 if the database does not answer."
   ),
   Command.withShortDescription("What is wrong with the system, and what to do")

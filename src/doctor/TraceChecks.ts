@@ -113,8 +113,7 @@ const hops = ({ trace }: SystemFacts): Said => {
 
 const roots = ({ trace }: SystemFacts): Said => {
   if (trace === null) return { health: "skip", cause: "no trace of a finished row could be read" }
-  const orphans = trace.filter(({ parent, service }) => parent === null && service.endsWith("-worker"))
-  const [first] = orphans
+  const first = trace.find(({ parent, service }) => parent === null && service.endsWith("-worker"))
   return first === undefined
     ? { health: "ok", cause: "the worker's spans hang below the request's" }
     : {

@@ -13,11 +13,15 @@ export interface Said {
 
 const step = (text: string, command: string | null = null): Step => ({ text, command })
 
-const again = ({ change }: Pick<Case, "change">): Step => step("look again", `wordloom explain ${nameOf(change)}`)
+const again = ({ change }: Pick<Case, "change">): Step =>
+  step("look again", `node programs/wordloom.js explain ${nameOf(change)}`)
 const startWorker = step("start a worker", "node programs/worker.js")
-const reconcile = step("compare the index with the entities and send what differs again", "wordloom reconcile --repair")
-const doctor = step("see what is wrong with the system", "wordloom doctor")
-const look = (key: string) => step(`see what keeps ${key}`, `wordloom explain --event ${key}`)
+const reconcile = step(
+  "compare the index with the entities and send what differs again",
+  "node programs/wordloom.js reconcile --repair"
+)
+const doctor = step("see what is wrong with the system", "node programs/wordloom.js doctor")
+const look = (key: string) => step(`see what keeps ${key}`, `node programs/wordloom.js explain --event ${key}`)
 
 const what = ({ change }: Case): string => `${nameOf(change)} v${change.version}`
 
@@ -78,7 +82,7 @@ const paused = (facts: Case): Said => {
   const why = pausedReason === null ? "" : ` ("${pausedReason}")`
   return {
     sentence: `${what(facts)} waits because ${projection} is paused for ${since(pausedAt ?? at, at)}${why}.`,
-    steps: [step(`let the workers go on with ${projection}`, `wordloom outbox resume ${projection}`)]
+    steps: [step(`let the workers go on with ${projection}`, `node programs/wordloom.js outbox resume ${projection}`)]
   }
 }
 
@@ -138,7 +142,7 @@ const dead = (facts: Case, row: RowFacts): Said => ({
   steps: [
     step(
       "mend the cause, then replay the row",
-      `wordloom outbox replay --projection ${facts.projection} --id ${row.id}`
+      `node programs/wordloom.js outbox replay --projection ${facts.projection} --id ${row.id}`
     )
   ]
 })
@@ -149,7 +153,11 @@ const neverEnqueued = (facts: Case): Said => {
     sentence:
       `${what(facts)} was never enqueued: the database has it, but no row of the ${projection} outbox tells of ` +
       "it; it was written past the product.",
-    steps: [projection === "search" ? reconcile : step("see its rows", `wordloom outbox list --entity-id ${id}`)]
+    steps: [
+      projection === "search"
+        ? reconcile
+        : step("see its rows", `node programs/wordloom.js outbox list --entity-id ${id}`)
+    ]
   }
 }
 
@@ -195,7 +203,7 @@ const indexAhead = (facts: Case): Said => {
     sentence:
       `${what(facts)}: the index is ahead, it has v${has?.version} (revision ${has?.revision}) and the database ` +
       `v${should?.version} (revision ${should?.revision}); the database was set back, or somebody else writes there.`,
-    steps: [step("build the index anew from what the database has", "wordloom reindex")]
+    steps: [step("build the index anew from what the database has", "node programs/wordloom.js reindex")]
   }
 }
 
@@ -256,14 +264,14 @@ export const say = (verdict: Exclude<Verdict, "not_found">, facts: Case): Said =
   return all[verdict]()
 }
 
-const listAll = step("see what the outboxes have", "wordloom outbox list")
+const listAll = step("see what the outboxes have", "node programs/wordloom.js outbox list")
 
 export const missing = (asked: Asked): Said => {
   switch (asked.by) {
     case "event":
       return {
         sentence: `There is no row ${rowKey(asked)}: it never was, or it was finished longer ago than rows are kept.`,
-        steps: [step("see the rows", `wordloom outbox list --projection ${asked.projection}`)]
+        steps: [step("see the rows", `node programs/wordloom.js outbox list --projection ${asked.projection}`)]
       }
     case "request_id":
       return {

@@ -1,6 +1,6 @@
 /** Each verdict for real: one thing is broken, and explain names it, over HTTP and on the command line. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, afterEach, beforeAll } from "vitest"
+import { afterAll, afterEach, beforeAll, inject } from "vitest"
 import type { Explanation } from "../../src/explain/Explanation.ts"
 import { asking, command } from "../support/ExplainAsked.ts"
 import { type Program, startProgram, until } from "../support/Programs.ts"
@@ -47,13 +47,13 @@ const drained = async () => {
 }
 
 const verdictBecomes = (verdict: string, by: Explanation["asked"]["by"], value: string) =>
-  until(`${verdict}`, async () => {
+  until(verdict, async () => {
     const { body } = await running.call("GET", `/api/v1/explain?${by}=${value}`)
     if (body.verdict !== verdict) throw new Error(body.sentence as string)
     return true
   })
 
-const tag = () => newTag(running.call) as Promise<Record<string, any>>
+const tag = () => newTag(running.call)
 const answersOf = ({ changes: [change] }: Explanation) => change!.answers.map(({ answer }) => answer)
 
 describe("explain", () => {
@@ -96,7 +96,7 @@ describe("explain", () => {
     const paused = await ask("tag", id)
     assert.strictEqual(paused.verdict, "paused")
     assert.include(paused.sentence, "a new index")
-    assert.strictEqual(paused.steps[0]!.command, "wordloom outbox resume search")
+    assert.strictEqual(paused.steps[0]!.command, "node programs/wordloom.js outbox resume search")
     await running.call("POST", "/api/v1/outbox/search/resume")
     await drained()
   })
@@ -149,7 +149,10 @@ describe("explain", () => {
     assert.match(dead.sentence, /is dead in search after 1 attempt, because of internal/)
     await query("drop trigger refuse on search_documents")
     const row = dead.changes[0]!.deliveries[0]!.row!
-    assert.strictEqual(dead.steps[0]!.command, `wordloom outbox replay --projection search --id ${row.id}`)
+    assert.strictEqual(
+      dead.steps[0]!.command,
+      `node programs/wordloom.js outbox replay --projection search --id ${row.id}`
+    )
     await running.call("POST", `/api/v1/outbox/events/search/${row.id}/replay`)
     await quiet()
     assert.strictEqual((await ask("tag", id)).verdict, "searchable")
@@ -169,7 +172,7 @@ describe("explain", () => {
     const [first, second] = await query("select id from outbox_chronicle where entity_id = $1 order by id", id)
     const blocked = await ask("event", `chronicle/${second!["id"]}`)
     assert.strictEqual(blocked.verdict, "blocked", blocked.sentence)
-    assert.strictEqual(blocked.steps[0]!.command, `wordloom explain --event chronicle/${first!["id"]}`)
+    assert.strictEqual(blocked.steps[0]!.command, `node programs/wordloom.js explain --event chronicle/${first!["id"]}`)
     await query("drop trigger refuse on chronicle_entries")
     await query("update outbox_chronicle set due_at = clock_timestamp()")
     await quiet()
@@ -180,7 +183,7 @@ describe("explain", () => {
     await query(`insert into tags (id, name, color) values ('${id}', 'past', '#ffffff')`)
     const never = await ask("tag", id)
     assert.strictEqual(never.verdict, "never_enqueued")
-    assert.strictEqual(never.steps[0]!.command, "wordloom reconcile --repair")
+    assert.strictEqual(never.steps[0]!.command, "node programs/wordloom.js reconcile --repair")
     const [other, third] = [await tag(), await tag()]
     await drained()
     await query("delete from search_documents where id = $1", other["id"])
@@ -190,7 +193,7 @@ describe("explain", () => {
     await query("update search_documents set version = 9, revision = 9 where id = $1", third["id"])
     const ahead = await ask("tag", third["id"])
     assert.strictEqual(ahead.verdict, "index_ahead")
-    assert.strictEqual(ahead.steps[0]!.command, "wordloom reindex")
+    assert.strictEqual(ahead.steps[0]!.command, "node programs/wordloom.js reindex")
   })
 
   it("says that a block waits for the new name of its tag", async () => {
@@ -219,6 +222,35 @@ describe("explain", () => {
     assert.include(unknown.sentence, "index: unknown, the engine (elasticsearch) does not answer")
     assert.deepStrictEqual(answersOf(unknown), ["yes", "yes", "yes", "unknown", "yes"])
   })
+
+  it.skipIf(inject("elasticsearchUrl") === undefined)(
+    "tells what is written but not refreshed from what is searchable",
+    async () => {
+      const url = inject("elasticsearchUrl")!
+      const index = `explain-${process.pid}-${Date.now()}`
+      const engine = { ELASTIC_URL: url, ELASTIC_INDEX: index }
+      const asked = async (entity: string) =>
+        JSON.parse((await command({ ...env, ...engine }, [entity, "--json"])).out) as Explanation
+      await hire(engine)
+      const first = await tag()
+      await quiet()
+      await fetch(`${url}/${index}/_settings`, {
+        method: "PUT",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ index: { refresh_interval: "-1" } })
+      })
+      await fetch(`${url}/${index}/_refresh`, { method: "POST" })
+      assert.strictEqual((await asked(`tag/${first["id"]}`)).verdict, "searchable")
+      const second = await tag()
+      await quiet()
+      const hidden = await asked(`tag/${second["id"]}`)
+      assert.strictEqual(hidden.verdict, "not_refreshed", hidden.sentence)
+      assert.strictEqual(hidden.changes[0]!.deliveries[0]!.timeline.at(-1)!.stage, "refresh")
+      await fetch(`${url}/${index}/_refresh`, { method: "POST" })
+      assert.strictEqual((await asked(`tag/${second["id"]}`)).verdict, "searchable")
+      await fetch(`${url}/${index}*?expand_wildcards=all`, { method: "DELETE" })
+    }
+  )
 
   it("knows what it does not know, and refuses what it cannot read", async () => {
     const id = "01900000-0000-7000-8000-00000000dead"

@@ -79,8 +79,12 @@ export const run = Effect.fnUntraced(function*(input: Input) {
   const told = yield* toldBy(input).pipe(Effect.provide(Settings.layer(process.env)))
   const seen = yield* inside
   const findings = yield* examine(told, seen).pipe(
-    Effect.provide(ProbesHttp.layer.pipe(Layer.provide([FetchHttpClient.layer, NodeFileSystem.layer]))),
-    Effect.provide(SecureRandom.layerWebCrypto)
+    Effect.provide(
+      Layer.merge(
+        ProbesHttp.layer.pipe(Layer.provide([FetchHttpClient.layer, NodeFileSystem.layer])),
+        SecureRandom.layerWebCrypto
+      )
+    )
   )
   const failed = findings.filter(({ health }) => health === "fail").map(({ id }) => id)
   yield* input.json

@@ -1,0 +1,132 @@
+/** `wordloom doctor` against real programs: what is whole is found whole, and what a test breaks is found broken. */
+import { assert, describe, it } from "@effect/vitest"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { missing, start } from "../../infra/servers.js"
+import type { Finding } from "../../src/doctor/Finding.ts"
+import { type Program, startProgram, until } from "../support/Programs.ts"
+import { newTag, programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
+
+const lacking = missing("jaeger")
+if (lacking !== undefined) console.warn(`Doctor is not asked for traces: ${lacking}`)
+
+const run = async (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => {
+  const program: Program = startProgram("wordloom", env, ["doctor", "--json", ...args])
+  await program.ended
+  const { findings, healthy } = JSON.parse(program.output()) as {
+    readonly healthy: boolean
+    readonly findings: ReadonlyArray<Finding>
+  }
+  const of = (id: string) => findings.find((each) => each.id === id)!
+  const failed = findings.filter(({ health }) => health === "fail").map(({ id }) => id)
+  return { code: program.process.exitCode, healthy, of, failed, findings }
+}
+
+describe("doctor", () => {
+  let running: RunningApi
+  let jaeger: Awaited<ReturnType<typeof start<"jaeger">>> | undefined
+  let env: Readonly<Record<string, string>>
+  let folder: string
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "wordloom-doctor-"))
+    jaeger = lacking === undefined ? await start("jaeger") : undefined
+    const tracing = jaeger === undefined
+      ? { WORDLOOM_TRACING: "local" }
+      : { WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.urls.otlp }
+    running = await runningApi({ worker: true, env: tracing })
+    env = { ...programsEnv(running.database), ...tracing }
+  })
+  afterAll(async () => {
+    await running.stop()
+    await jaeger?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const query = (...said: Parameters<RunningApi["database"]["query"]>) => running.database.query(...said)
+  const doctor = (more: Readonly<Record<string, string>> = {}, ...args: ReadonlyArray<string>) =>
+    run({ ...env, ...more }, "--api", running.base, "--manifests", folder, ...args)
+
+  it("finds a whole system whole, and its own span again", async () => {
+    await newTag(running.call)
+    await until("both rows to be done", async () => {
+      const [row] = await query("select count(*)::int as n from outbox_done")
+      return row!["n"] === 2
+    })
+    const traces = jaeger === undefined ? [] : ["--traces", `${jaeger.urls.query}/api`]
+    const found = await until("the worker's spans in the backend", async () => {
+      const seen = await doctor({}, ...traces)
+      return jaeger === undefined || seen.of("DX-03").health === "ok" ? seen : undefined
+    })
+    assert.deepStrictEqual(found.failed, [], JSON.stringify(found.findings))
+    assert.deepInclude(found, { code: 0, healthy: true })
+    for (const id of ["DX-02", "DX-09", "DX-10", "DX-11", "DX-13", "DX-17", "DX-19"]) {
+      assert.strictEqual(found.of(id).health, "ok", id)
+    }
+    if (jaeger === undefined) return
+    assert.match(found.of("DX-01").cause, /a span was sent and found again/)
+    for (const id of ["DX-08", "DX-20"]) assert.strictEqual(found.of(id).health, "ok", found.of(id).cause)
+  })
+
+  it("finds settings that let no trace arrive", async () => {
+    const exporting = { WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" }
+    const away = await doctor(exporting)
+    assert.deepStrictEqual(away.failed, ["DX-01", "DX-07"])
+    assert.strictEqual(away.code, 1)
+    const grpc = await doctor({ ...exporting, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4317" })
+    assert.include(grpc.failed, "DX-04")
+    const wrong = await doctor({ ...exporting, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${running.base}/nothing` })
+    assert.match(wrong.of("DX-01").cause, /refuses traces with 40\d/)
+    assert.strictEqual((await doctor({ OTEL_SDK_DISABLED: "true" })).of("DX-01").cause, "tracing is off")
+    assert.strictEqual((await doctor({ WORDLOOM_LOG_FORMAT: "pretty" })).of("DX-06").health, "warn")
+  })
+
+  it("finds what is wrong with rows, leases, workers, index and manifests", async () => {
+    await query("insert into outbox_workers (id, projections) values ('w-killed', '{search}')")
+    await query(`update outbox_lanes set token = gen_random_uuid(), worker = 'w-killed', ids = '{999999}',
+      lease_until = clock_timestamp() + interval '1 hour' where projection = 'realtime' and lane = 1`)
+    await query(`update outbox_lanes set token = gen_random_uuid(), worker = 'w-over', ids = '{999998}',
+      lease_until = clock_timestamp() - interval '1 minute' where projection = 'realtime' and lane = 2`)
+    await query(`insert into outbox_past_attempts (projection, event_id, attempt, worker, claimed_at, result, outcome,
+      error_type) select 'search', 7, n, 'w-killed', clock_timestamp(), 'failed', 'lease_lost', 'lease_expired'
+      from generate_series(1, 2) as n
+      union all select 'search', 8, 1, 'w-killed', clock_timestamp(), 'failed', 'retry_scheduled', 'es_429'`)
+    await query(
+      `insert into outbox_dead (projection, id, attempts, error_type, entity_type, entity_id, entity_version, op)
+      values ('search', 12, 3, 'es_mapping', 'tag', gen_random_uuid(), 1, 'upsert')`
+    )
+    await query(`insert into outbox_realtime (entity_type, entity_id, entity_version, op, created_at)
+      values ('tag', gen_random_uuid(), 1, 'upsert', clock_timestamp() - interval '20 seconds')`)
+    await query(`insert into outbox_done_search (projection, id, outcome, claimed_at, entity_type, entity_id,
+      entity_version, op, request_id) values ('search', 900, 'acked', clock_timestamp(), 'tag', gen_random_uuid(), 1,
+      'upsert', 'r-1')`)
+    await query("update search_reconciles set missing = 3")
+    mkdirSync(join(folder, "k8s"))
+    writeFileSync(
+      join(folder, "k8s", "api.yaml"),
+      "livenessProbe:\n  httpGet:\n    path: /health/ready\n    port: 8000\n"
+    )
+    const found = await doctor()
+    const rows = ["DX-02", "DX-10", "DX-11", "DX-12", "DX-13", "DX-14", "DX-15", "DX-16", "DX-18"]
+    assert.includeMembers([...found.failed], rows, JSON.stringify(found.findings))
+    assert.strictEqual(found.of("DX-13").evidence["workers"], "w-killed")
+    assert.match(found.of("DX-15").cause, /the lease of w-over is over/)
+    assert.match(found.of("DX-16").cause, /search\/7 was lost 2 times, the last time by w-killed/)
+    assert.match(found.of("DX-11").cause, /in realtime: no worker drains it \(poll\)/)
+    assert.strictEqual(found.of("DX-18").evidence["path"], "/health/ready")
+  })
+
+  it("finds an API, an engine and a database that are away, and says what it could not look at", async () => {
+    const api = await run(env, "--api", "http://127.0.0.1:1", "--manifests", folder)
+    assert.strictEqual(api.of("DX-17").health, "warn")
+    assert.strictEqual(api.of("DX-09").health, "skip")
+    const engine = await doctor({ ELASTIC_URL: "http://127.0.0.1:1" })
+    assert.match(engine.of("DX-10").cause, /the search engine does not answer/)
+    const database = await doctor({ DATABASE_URL: "postgresql://nobody:x@127.0.0.1:1/none" })
+    assert.strictEqual(database.code, 2)
+    assert.strictEqual(database.of("DX-02").health, "skip")
+    assert.strictEqual(database.of("DX-17").health, "ok")
+  })
+})
