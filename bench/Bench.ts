@@ -14,12 +14,14 @@ import { within } from "./Sessions.ts"
 import type { Stage } from "./Stage.ts"
 import { drain } from "./stages/Drain.ts"
 import { enqueue } from "./stages/Enqueue.ts"
+import { exporter } from "./stages/Exporter.ts"
 import { find } from "./stages/Find.ts"
 import { growth } from "./stages/Growth.ts"
 import { held } from "./stages/Held.ts"
 import { latency } from "./stages/Latency.ts"
 import { project } from "./stages/Project.ts"
 import { rebuild } from "./stages/Rebuild.ts"
+import { recording } from "./stages/Recording.ts"
 import { tracing } from "./stages/Tracing.ts"
 import { visible } from "./stages/Visible.ts"
 
@@ -33,7 +35,9 @@ const stages: Readonly<Record<StageName, Stage>> = {
   project,
   visible,
   find,
-  rebuild
+  rebuild,
+  exporter,
+  recording
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

@@ -11,7 +11,9 @@ export const stageNames = [
   "project",
   "visible",
   "find",
-  "rebuild"
+  "rebuild",
+  "exporter",
+  "recording"
 ] as const
 export type StageName = (typeof stageNames)[number]
 
@@ -20,6 +22,8 @@ export interface Options {
   readonly rounds: number
   /** Replaces each stage's own number of rows. */
   readonly rows: number | undefined
+  /** Replaces how long a stage measures each thing, where it measures for a time. */
+  readonly seconds: number | undefined
   readonly quick: boolean
   readonly full: boolean
   readonly allPeers: boolean
@@ -27,7 +31,7 @@ export interface Options {
 
 const usage = (message: string): never => {
   process.stderr.write(`${message}
-usage: npm run bench -- [--stage NAME[,NAME…]] [--rounds N] [--rows N] [--quick] [--full] [--peers all]
+usage: npm run bench -- [--stage NAME[,NAME…]] [--rounds N] [--rows N] [--seconds N] [--quick] [--full] [--peers all]
 stages: ${stageNames.join(" ")} all
 --quick: one round and a fifth of the rows; the figures are rough
 --full: growth also with 5,000,000 rows
@@ -49,6 +53,7 @@ const parsed = (args: ReadonlyArray<string>) => {
         stage: { type: "string", default: "all" },
         rounds: { type: "string" },
         rows: { type: "string" },
+        seconds: { type: "string" },
         peers: { type: "string", default: "some" },
         quick: { type: "boolean", default: false },
         full: { type: "boolean", default: false }
@@ -69,6 +74,7 @@ export const readOptions = (args: ReadonlyArray<string>): Options => {
     stages: stageNames.filter((stage) => names.includes("all") || names.includes(stage)),
     rounds: positive("rounds", values.rounds) ?? (values.quick ? 1 : 3),
     rows: positive("rows", values.rows),
+    seconds: positive("seconds", values.seconds),
     quick: values.quick,
     full: values.full,
     allPeers: values.peers === "all"

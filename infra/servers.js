@@ -118,13 +118,12 @@ const untilReady = async (plan, server, patience) => {
 }
 
 /**
- * Starts one server and waits until it is ready.
  * @template {Name} N
  * @param {N} name
- * @param {Options} [options]
+ * @param {Options} options
  * @returns {Promise<Server<N>>}
  */
-export const start = async (name, options = {}) => {
+const startOnce = async (name, options) => {
   const recipe = recipes[name]
   const obstacle = recipe.missing(options)
   if (obstacle) throw new Error(`${name}: ${obstacle}`)
@@ -155,6 +154,27 @@ export const start = async (name, options = {}) => {
   } catch (error) {
     await release(held)
     throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
+
+/** Free ports are free when they are chosen; on a busy machine somebody may be there before the server is. */
+const portTaken = /address already in use/i
+const startsMax = 3
+
+/**
+ * Starts one server and waits until it is ready.
+ * @template {Name} N
+ * @param {N} name
+ * @param {Options} [options]
+ * @returns {Promise<Server<N>>}
+ */
+export const start = async (name, options = {}) => {
+  for (let starts = 1;; starts++) {
+    try {
+      return await startOnce(name, options)
+    } catch (error) {
+      if (options.sop || starts === startsMax || !portTaken.test(String(error))) throw error
+    }
   }
 }
 

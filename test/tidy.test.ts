@@ -129,6 +129,11 @@ describe("words", () => {
   const bans: ReadonlyArray<readonly [RegExp, RegExp, string]> = [
     [/\b(TODO|FIXME)\b/, /./, "what is left to do belongs in an issue"],
     [/\bconsole\.log\b/, /^(src|layers|programs|test)\//, "standard output belongs to the commands"],
+    [
+      /\bMetric\.(update|modify|withAttributes)\b/,
+      /^(src|layers|programs)\/(?!telemetry\/Instruments\.ts)/,
+      "an instrument of src/telemetry/Metrics.ts, whose labels are closed lists"
+    ],
     [/\.only\(/, /^test\//, "the other tests would not run"],
     [
       /\b(it|test|describe|layer)(\.\w+)*\.skip\((?!`.*\$\{)/,

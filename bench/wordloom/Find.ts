@@ -1,7 +1,7 @@
 /** Asks the search index questions and reports the milliseconds of each. program.js find COUNT CLIENTS */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { SearchIndex } from "../../src/search/SearchIndex.ts"
+import { find } from "../../src/search/Find.ts"
 import { parseQuery, type SearchTerms } from "../../src/search/SearchQuery.ts"
 import { report, whenTold } from "../ChildSide.ts"
 import { runInFoundation } from "./RunInFoundation.ts"
@@ -22,7 +22,6 @@ const asked = [
 
 const program = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const { find } = yield* SearchIndex
   const texts = yield* sql<{ readonly title: string }>`
     select title from blocks where length(title) > 4 order by md5(id::text) limit ${count + warmUps}`
   const questions = texts.map(({ title }, at) =>

@@ -27,6 +27,9 @@ const tookOf = (body: unknown): number => {
   return typeof took === "number" ? took : 0
 }
 
+/** As the conventions have it; `status` is the contract's. */
+const statusCode = (status: number) => status === 0 ? {} : { "db.response.status_code": String(status) }
+
 /** The index that is meant, and the alias by which it is written to. */
 interface Place {
   readonly index: string
@@ -34,22 +37,27 @@ interface Place {
   readonly visible: boolean
 }
 
-const send = Effect.fnUntraced(function*({ alias, visible }: Place, lines: ReadonlyArray<string>) {
-  const { request } = yield* ElasticsearchClient
-  const path = `/${alias}/_bulk`
-  const query = visible ? { ...bulkQuery, refresh: "true" } : bulkQuery
-  const answer = yield* request({ method: "POST", path, query, lines: lines.join(""), timeout: writeTimeout })
-  const results = yield* readable(answer, (body) => resultsOf(body, lines.length, alias))
-  const measured = { status: answer.status, took_ms: tookOf(answer.body) }
-  yield* Effect.annotateCurrentSpan(measured)
-  return { results, measured }
-}, Effect.tapError(({ failure, status }) => Effect.annotateCurrentSpan({ status, "error.type": failure.errorType })))
+const send = Effect.fnUntraced(
+  function*({ alias, visible }: Place, lines: ReadonlyArray<string>) {
+    const { request } = yield* ElasticsearchClient
+    const path = `/${alias}/_bulk`
+    const query = visible ? { ...bulkQuery, refresh: "true" } : bulkQuery
+    const answer = yield* request({ method: "POST", path, query, lines: lines.join(""), timeout: writeTimeout })
+    const results = yield* readable(answer, (body) => resultsOf(body, lines.length, alias))
+    const measured = { status: answer.status, took_ms: tookOf(answer.body), ...statusCode(answer.status) }
+    yield* Effect.annotateCurrentSpan(measured)
+    return { results, measured }
+  },
+  Effect.tapError(({ failure, status }) =>
+    Effect.annotateCurrentSpan({ status, ...statusCode(status), "error.type": failure.errorType })
+  )
+)
 
 /** A refusal fails the span, but not the batch: it is the outcome of each row. Status 0 stands for no answer. */
 const bulk = Effect.fnUntraced(function*(place: Place, lines: ReadonlyArray<string>) {
   const client = yield* ElasticsearchClient
   const attributes = {
-    ...client.attributes,
+    ...client.attributesOf({ method: "POST", path: `/${place.alias}/_bulk` }),
     "db.operation.name": "bulk",
     "db.collection.name": place.index,
     "db.operation.batch.size": lines.length
@@ -59,7 +67,7 @@ const bulk = Effect.fnUntraced(function*(place: Place, lines: ReadonlyArray<stri
   if (Result.isSuccess(result)) return { results: result.success.results, call: measuredAs(result.success.measured) }
   const { failure, status } = result.failure
   const took_ms = Number((call.endedAt - call.startedAt) / 1_000_000n)
-  return { failure, call: measuredAs({ status, took_ms, "error.type": failure.errorType }) }
+  return { failure, call: measuredAs({ status, took_ms, ...statusCode(status), "error.type": failure.errorType }) }
 })
 
 const failedAll = (lines: ReadonlyArray<string>, failure: Failure): ReadonlyArray<WriteResult> =>

@@ -56,8 +56,8 @@ export const readAs = <A>(schema: Schema.Decoder<A>) => {
 
 export class ElasticsearchClient extends Context.Service<ElasticsearchClient, {
   readonly index: string
-  /** What every span of a request says of the far side. */
-  readonly attributes: EngineCall["attributes"]
+  /** What every span of a request says of it and of the far side. */
+  readonly attributesOf: (request: Pick<Request, "method" | "path">) => EngineCall["attributes"]
   /** Never retried here: the outbox knows better when. */
   readonly request: (request: Request) => Effect.Effect<Answer, RequestFailed>
 }>()("wordloom/elasticsearch/ElasticsearchClient") {}
@@ -90,13 +90,17 @@ const acquire = ({ apiKey, url }: Options) =>
       )
   )
 
-const addressOf = (url: string): EngineCall["attributes"] => {
-  const { hostname, port, protocol } = new URL(url)
-  return {
+/** `url.full` is without user, password and query. The namespace is the part of the cluster that is ours. */
+const describing = ({ index, url }: Options): ElasticsearchClient["Service"]["attributesOf"] => {
+  const { hostname, origin, port, protocol } = new URL(url)
+  return ({ method, path }) => ({
     "db.system.name": "elasticsearch",
+    "db.namespace": index,
     "server.address": hostname.replace(/^\[|\]$/g, ""),
-    "server.port": Number(port || (protocol === "https:" ? 443 : 80))
-  }
+    "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
+    "http.request.method": method,
+    "url.full": `${origin}${path}`
+  })
 }
 
 const make = Effect.fnUntraced(function*(options: Options) {
@@ -144,7 +148,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     return { status: statusCode, body }
   })
 
-  return ElasticsearchClient.of({ index: options.index, attributes: addressOf(options.url), request })
+  return ElasticsearchClient.of({ index: options.index, attributesOf: describing(options), request })
 })
 
 export const layer = (options: Options) => Layer.effect(ElasticsearchClient, make(options))
@@ -154,12 +158,20 @@ export const layer = (options: Options) => Layer.effect(ElasticsearchClient, mak
  * the one that is searched.
  */
 export const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Request, "method" | "path">, of?: string) {
-  const { attributes, index, request } = yield* ElasticsearchClient
+  const { attributesOf, index, request } = yield* ElasticsearchClient
   const collection = of ?? index
-  return yield* request({ method: "POST", path: `/${collection}/_${operation}`, ...rest }).pipe(
+  const where = { method: "POST", path: `/${collection}/_${operation}` } as const
+  return yield* request({ ...where, ...rest }).pipe(
+    Effect.tap(({ status }) => Effect.annotateCurrentSpan({ "db.response.status_code": String(status) })),
+    Effect.tapError(({ failure, status }) =>
+      Effect.annotateCurrentSpan({
+        ...(status === 0 ? {} : { "db.response.status_code": String(status) }),
+        "error.type": failure.errorType
+      })
+    ),
     Effect.withSpan(`es.${operation}`, {
       kind: "client",
-      attributes: { ...attributes, "db.operation.name": operation, "db.collection.name": collection }
+      attributes: { ...attributesOf(where), "db.operation.name": operation, "db.collection.name": collection }
     })
   )
 })

@@ -3,16 +3,16 @@ import { Effect, Layer, Schema } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { decodeCursor, encodeCursor, fingerprintOf } from "../../src/search/SearchCursor.ts"
-import { SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
-import type { SearchQuery } from "../../src/search/SearchQuery.ts"
+import { type Found, SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
+import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { write } from "./BulkWrite.ts"
 import { ask, ElasticsearchClient, readable, readAs } from "./ElasticsearchClient.ts"
 import * as IndexEntries from "./IndexEntries.ts"
 import * as IndexGenerations from "./IndexGenerations.ts"
 import { prepare } from "./IndexPreparation.ts"
 import * as MappingGuard from "./MappingGuard.ts"
-import { hitsOf } from "./SearchAnswer.ts"
-import { findTimeoutMs, searchBody } from "./SearchRequest.ts"
+import { foundIn, hitsIn } from "./SearchAnswer.ts"
+import { findTimeoutMs, hydrateBody, recallBody } from "./SearchRequest.ts"
 
 const engine = "elasticsearch"
 const findTimeout = `${findTimeoutMs} millis` as const
@@ -20,18 +20,27 @@ const refreshTimeout = "10 seconds"
 
 const orUnavailable = Effect.mapError((cause: unknown) => new SearchUnavailable({ engine, cause }))
 
-const find = Effect.fnUntraced(function*(query: SearchQuery, limit: number, cursor: string | undefined) {
+/** Copies of a shard score a little differently: all pages of one query are cut from the same copy. */
+const searchOf = (preference: number) => ({ allow_partial_search_results: "false", preference: `q${preference}` })
+
+const recall = Effect.fnUntraced(function*(query: SearchQuery, limit: number, cursor: string | undefined) {
   const after = cursor === undefined ? undefined : decodeCursor(query, cursor)
   if (cursor !== undefined && after === undefined) return yield* new CursorInvalid()
   const answer = yield* orUnavailable(ask("search", {
-    // Copies of a shard score a little differently: all pages of one query are cut from the same copy.
-    query: { allow_partial_search_results: "false", preference: `q${fingerprintOf(query)}` },
-    body: searchBody(query, limit, after),
+    query: searchOf(fingerprintOf(query)),
+    body: recallBody(query, limit, after),
     timeout: findTimeout
   }))
-  const hits = yield* orUnavailable(readable(answer, hitsOf))
-  return toPage(hits, limit, (last) => encodeCursor(query, last))
+  const found = yield* orUnavailable(readable(answer, foundIn))
+  return toPage(found, limit, (last) => encodeCursor(query, last))
 })
+
+const hydrate = (terms: SearchTerms, found: ReadonlyArray<Found>) =>
+  ask("search", {
+    query: searchOf(fingerprintOf({ terms })),
+    body: hydrateBody(terms, found.map(({ id }) => id)),
+    timeout: findTimeout
+  }).pipe(Effect.flatMap((answer) => readable(answer, hitsIn(found))), orUnavailable)
 
 const readState = readAs(Schema.Struct({
   docs: Schema.Tuple([Schema.Struct({
@@ -71,7 +80,8 @@ export const layer = Layer.effect(
       },
       prepare: prepare.pipe(orUnavailable, withClient),
       write: (writes, to) => withClient(write(guard, writes, to)),
-      find: (query, limit, cursor) => withClient(find(query, limit, cursor)),
+      recall: (query, limit, cursor) => withClient(recall(query, limit, cursor)),
+      hydrate: (terms, found) => found.length === 0 ? Effect.succeed([]) : withClient(hydrate(terms, found)),
       refresh: answered(IndexGenerations.refresh(refreshTimeout)),
       stateOf: (id) => withClient(stateOf(id)),
       digests: (ranges, generation) => withClient(orUnavailable(IndexEntries.digests(ranges, generation))),

@@ -69,14 +69,26 @@ const highlight = {
   }
 } as const
 
+const common = { track_total_hits: false, timeout: `${findTimeoutMs}ms` }
+
 /** Asks for one hit more than `limit`, by which a next page is known. */
-export const searchBody = (query: SearchQuery, limit: number, after: Position | undefined) => ({
+export const recallBody = (query: SearchQuery, limit: number, after: Position | undefined) => ({
   query: { bool: boolOf(query) },
   sort: [{ _score: "desc" }, { id: { order: "asc", unmapped_type: "keyword" } }],
   ...(after === undefined ? {} : { search_after: [after.score, after.id] }),
   size: limit + 1,
-  _source: ["kind", "id", "title", "version"],
-  highlight,
-  track_total_hits: false,
-  timeout: `${findTimeoutMs}ms`
+  _source: false,
+  ...common
 })
+
+/** The terms decide what is marked; they need not match any more, as the document may have changed since. */
+export const hydrateBody = (terms: SearchTerms, ids: ReadonlyArray<string>) => {
+  const { must, should } = boolOf({ terms })
+  return {
+    query: { bool: { filter: [{ ids: { values: ids } }], must_not: [tombstone], should: [...must, ...should] } },
+    size: ids.length,
+    _source: ["kind", "id", "title", "version"],
+    highlight,
+    ...common
+  }
+}

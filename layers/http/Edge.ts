@@ -12,16 +12,18 @@ import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
 import { type Method, methodOf, type RouteTemplate, statusCodeOf } from "../../src/telemetry/HttpLabels.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
 import { type Arrival, nothing, TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { answerWithin, Deadline } from "./Deadline.ts"
 import { problemResponse, withRequest } from "./ProblemResponse.ts"
 import { callerOf, debugHeader, requestIdOf } from "./RequestContext.ts"
 import type { RouteTable } from "./RouteTable.ts"
-import { serverAttributes } from "./ServerAttributes.ts"
+import { serverAttributes, spanName } from "./ServerAttributes.ts"
 
-/** Probes and scrapes come every few seconds and tell nothing: no span, no log line. */
-const quiet = (path: string) => path === "/metrics" || path === "/health" || path.startsWith("/health/")
+/** Probes, scrapes and the files of the console tell nothing: no span, no log line. */
+const quiet = (path: string) =>
+  path === "/metrics" || path === "/health" || path.startsWith("/health/") || path.startsWith("/console/")
 
 interface Seen {
   readonly method: Method
@@ -105,7 +107,7 @@ const inServerSpan = <E, R>(
     const parent = carrier.extract(arrival.parent)
     const link = carrier.extract(arrival.link)
     return yield* Effect.useSpan(
-      seen.route === undefined ? seen.method : `${seen.method} ${seen.route}`,
+      spanName(seen),
       {
         kind: "server",
         ...(parent === undefined ? { root: true } : { parent }),
@@ -133,7 +135,10 @@ const inServerSpan = <E, R>(
 
 /** A border that breaks lets the request in as one that said nothing. */
 const arrivalOf = (border: TraceBorder["Service"], request: HttpServerRequest.HttpServerRequest) =>
-  Effect.catchCause(Effect.suspend(() => border.arrive(callerOf(request))), () => Effect.succeed(nothing))
+  Effect.catchCause(
+    Effect.suspend(() => border.arrive(callerOf(request))),
+    (cause) => Effect.as(Effect.sync(() => telemetryFailed(Cause.squash(cause))), nothing)
+  )
 
 export const layer = (table: RouteTable) =>
   Layer.unwrap(Effect.gen(function*() {

@@ -1,29 +1,48 @@
-/** What a person opens in a browser: the start page, and the API's documentation. */
+/** What a person opens in a browser: the console, and the API's documentation. */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { readFile } from "node:fs/promises"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
+import { type ConsoleFile, read, readPage } from "./ConsoleFiles.ts"
 import type { Route } from "./RouteTable.ts"
 
-const page = new URL("./page/index.html", import.meta.url)
+/** Nothing from elsewhere, and no script or style but the files that are served here. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types lit-html"
+].join("; ")
 
 const headers = {
-  "content-security-policy": [
-    "default-src 'none'",
-    "script-src 'unsafe-inline'",
-    "style-src 'unsafe-inline'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'"
-  ].join("; "),
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer"
+  // Asked for each time, and answered without a body while it is the same.
+  "cache-control": "no-cache",
+  "content-security-policy": policy,
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff"
 }
 
-const start = Effect.promise(() => readFile(page, "utf8")).pipe(
-  Effect.map((html) => HttpServerResponse.text(html, { contentType: "text/html; charset=utf-8", headers }))
-)
+/** Each shows one page of the console; which one, the browser decides. */
+const pages = ["/", "/outbox", "/dead", "/explain", "/search", "/chronicle"] as const
+
+const sent = ({ bytes, etag, type }: ConsoleFile) =>
+  Effect.map(
+    HttpServerRequest.HttpServerRequest,
+    ({ headers: asked }) =>
+      asked["if-none-match"]?.split(/\s*,\s*/).includes(etag) === true
+        ? HttpServerResponse.empty({ status: 304, headers: { ...headers, etag } })
+        : HttpServerResponse.uint8Array(bytes, { contentType: type, headers: { ...headers, etag } })
+  )
+
+const files = read()
+const page = readPage(files)
 
 /** The reader is three megabytes of script: it is loaded when somebody first asks for it, not at every start. */
 const docs = Effect.cached(
@@ -34,11 +53,19 @@ const docs = Effect.cached(
   )
 )
 
-export const routes: ReadonlyArray<Route> = [["GET", "/"], ["GET", "/docs"], ["GET", "/openapi.json"]]
+export const routes: ReadonlyArray<Route> = [
+  ...pages.map((path): Route => ["GET", path]),
+  ...files.map(({ path }): Route => ["GET", path]),
+  ["GET", "/docs"],
+  ["GET", "/openapi.json"]
+]
 
 export const layer = Layer.unwrap(Effect.map(docs, (handler) =>
   Layer.mergeAll(
-    HttpRouter.add("GET", "/", start),
+    HttpRouter.addAll([
+      ...pages.map((path) => HttpRouter.route("GET", path, sent(page))),
+      ...files.map((file) => HttpRouter.route("GET", file.path, sent(file)))
+    ]),
     HttpRouter.add(
       "GET",
       "/docs",

@@ -18,6 +18,7 @@ import type {
 import type { CursorInvalid } from "../../src/domain/Paging.ts"
 import type { KeyReused } from "../../src/idempotency/Idempotency.ts"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import type { StageFailed } from "../../src/plane/Payloads.ts"
 import type { SearchUnavailable } from "../../src/search/SearchIndex.ts"
 
 interface ProblemByTag {
@@ -30,6 +31,7 @@ interface ProblemByTag {
   readonly CursorInvalid: BadRequest
   readonly StoreUnavailable: Unavailable
   readonly SearchUnavailable: Unavailable
+  readonly StageFailed: Unavailable
   readonly BadRequest: BadRequest
   readonly NotFound: NotFound
 }
@@ -44,6 +46,7 @@ type Refusal =
   | CursorInvalid
   | StoreUnavailable
   | SearchUnavailable
+  | StageFailed
   | BadRequest
   | NotFound
 
@@ -62,6 +65,7 @@ const problem = (error: Refusal) => {
       return badField("cursor", error.message)
     case "StoreUnavailable":
     case "SearchUnavailable":
+    case "StageFailed":
       return new Unavailable({ detail: error.message })
     case "BadRequest":
     case "NotFound":

@@ -5,6 +5,7 @@ import type { FieldError } from "../../src/api/Problems.ts"
 
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   413: "Content Too Large",

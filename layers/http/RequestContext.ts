@@ -1,15 +1,15 @@
 /** What a request says of itself, cleaned before it goes anywhere. */
 import { Option } from "effect"
 import type { Headers, HttpServerRequest } from "effect/http"
+import { isRequestId } from "../../src/telemetry/CurrentRequest.ts"
 import type { Caller } from "../../src/telemetry/TraceBorder.ts"
 
-const requestId = /^[A-Za-z0-9._-]{1,64}$/
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** The caller's id where it is fit to be echoed, stored and logged; else one of ours. */
 export const requestIdOf = (headers: Headers.Headers, fresh: () => string): string => {
   const given = headers["x-request-id"]
-  if (given !== undefined && requestId.test(given)) return given
+  if (given !== undefined && isRequestId(given)) return given
   const other = headers["x-dynamo-request-id"]
   return other !== undefined && uuid.test(other) ? other : fresh()
 }

@@ -1,15 +1,22 @@
 /** What a server span says of its request, by semantic conventions 1.44 and by the contract's older names. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type { HttpServerRequest } from "effect/http"
+import type { IncomingMessage } from "node:http"
+
+/** A method that nobody knows has no name either. */
+export const spanName = ({ method, route }: { readonly method: string; readonly route: string | undefined }) =>
+  route !== undefined ? `${method} ${route}` : method === "other" ? "HTTP" : method
 
 /** Of the connection, not of headers: what a caller says of our address would be as manifold as callers are. */
 const connectionOf = (request: HttpServerRequest.HttpServerRequest) => {
-  const { httpVersion, socket } = NodeHttpServerRequest.toIncomingMessage(request)
+  // Another server than Node's has none of these.
+  const { httpVersion, socket } = NodeHttpServerRequest.toIncomingMessage(request) as Partial<IncomingMessage>
+  const { localAddress, localPort } = socket ?? {}
   return {
     "url.scheme": "http",
-    "network.protocol.version": httpVersion,
-    ...(socket.localAddress === undefined ? {} : { "server.address": socket.localAddress.replace(/^::ffff:/, "") }),
-    ...(socket.localPort === undefined ? {} : { "server.port": socket.localPort })
+    ...(httpVersion === undefined ? {} : { "network.protocol.version": httpVersion }),
+    ...(localAddress === undefined ? {} : { "server.address": localAddress.replace(/^::ffff:/, "") }),
+    ...(localPort === undefined ? {} : { "server.port": localPort })
   }
 }
 

@@ -4,6 +4,9 @@ import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import { parseTraceparent } from "../../src/domain/TraceContext.ts"
 import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
 import {
+  type DeadGroup,
+  deadGroupsMax,
+  deadSample,
   type EventFilter,
   type OutboxEvent,
   OutboxReport,
@@ -64,7 +67,8 @@ const isAskedFor = (filter: EventFilter) => (row: Shown) =>
   (filter.projection === undefined || filter.projection === row.projection) &&
   (filter.status === undefined || filter.status === statusOf(row)) &&
   (filter.entity_id === undefined || filter.entity_id === row.change.id) &&
-  (filter.trace_id === undefined || filter.trace_id === parseTraceparent(row.trace?.traceparent)?.traceId)
+  (filter.trace_id === undefined || filter.trace_id === parseTraceparent(row.trace?.traceparent)?.traceId) &&
+  (filter.error_type === undefined || filter.error_type === row.error?.type)
 
 const isReplayed = (filter: ReplayFilter) => (row: Shown) => {
   const status = statusOf(row)
@@ -86,11 +90,20 @@ const percentile = (sorted: ReadonlyArray<number>, fraction: number): number => 
 
 const seconds = 1_000_000
 const lagSample = 1_000
+const paceMicros = 60 * seconds
+
+/** Rows finished per second: over a minute, or over the newest if those alone are younger. */
+const paceOf = (finishedAt: ReadonlyArray<DatabaseMicros>, now: DatabaseMicros) => {
+  const oldest = Math.min(...finishedAt)
+  const over = finishedAt.length < lagSample ? paceMicros : Math.min(paceMicros, Math.max(1_000, now - oldest))
+  return finishedAt.filter((at) => now - at <= paceMicros).length / (over / seconds)
+}
 
 const statsOf = (projection: Projection, all: ReadonlyArray<Shown>, now: DatabaseMicros) => {
   const rows = all.filter((row) => row.projection === projection).toSorted(newestFirst)
   const having = (status: Status) => rows.filter((row) => statusOf(row) === status)
-  const lags = having("done").slice(0, lagSample)
+  const recent = having("done").toSorted((a, b) => b.id - a.id).slice(0, lagSample)
+  const lags = recent
     .map(({ createdAt, updatedAt }) => (updatedAt - createdAt) / seconds)
     .toSorted((a, b) => a - b)
   const oldest = having("pending").at(-1)
@@ -101,8 +114,35 @@ const statsOf = (projection: Projection, all: ReadonlyArray<Shown>, now: Databas
     done: having("done").length,
     dead: having("dead").length,
     oldest_pending_age_seconds: oldest === undefined ? 0 : (now - oldest.createdAt) / seconds,
-    lag_seconds: { p50: percentile(lags, 0.5), p95: percentile(lags, 0.95), p99: percentile(lags, 0.99) }
+    lag_seconds: { p50: percentile(lags, 0.5), p95: percentile(lags, 0.95), p99: percentile(lags, 0.99) },
+    finished_per_second: paceOf(recent.map(({ updatedAt }) => updatedAt), now)
   }
+}
+
+/** What there is to see of each outbox. */
+export const glances = ({ contents, now }: { readonly contents: Contents; readonly now: DatabaseMicros }) => {
+  const all = shownOf(contents)
+  return Projection.literals.map((projection) => statsOf(projection, all, now))
+}
+
+const groupsOf = (projection: Projection, all: ReadonlyArray<Shown>): ReadonlyArray<DeadGroup> => {
+  const dead = all.filter((row) => row.projection === projection && statusOf(row) === "dead")
+    .toSorted((a, b) => b.id - a.id).slice(0, deadSample)
+  return [...Map.groupBy(dead, ({ error }) => error?.type ?? null)]
+    .map(([error_type, rows]) => {
+      const byTime = rows.toSorted((a, b) => a.updatedAt - b.updatedAt || a.id - b.id)
+      const newest = byTime.at(-1)!
+      return {
+        projection,
+        error_type,
+        count: rows.length,
+        oldest_at: timeOf(byTime[0]!.updatedAt),
+        newest_at: timeOf(newest.updatedAt),
+        newest_detail: newest.error?.detail ?? null
+      }
+    })
+    .toSorted((a, b) => b.count - a.count || ((a.error_type ?? "~") < (b.error_type ?? "~") ? -1 : 1))
+    .slice(0, deadGroupsMax)
 }
 
 export const layer = Layer.effect(
@@ -113,8 +153,8 @@ export const layer = Layer.effect(
 
     return OutboxReport.of({
       stats: Effect.gen(function*() {
-        const [all, now] = [yield* rows, yield* databaseNow]
-        return Projection.literals.map((projection) => statsOf(projection, all, now))
+        const all = glances({ contents: yield* store.read, now: yield* databaseNow })
+        return all.map(({ finished_per_second: _pace, ...stats }) => stats)
       }),
 
       events: Effect.fnUntraced(function*(filter, limit, cursor) {
@@ -126,6 +166,8 @@ export const layer = Layer.effect(
         const page = toPage(found.slice(0, limit + 1), limit, ({ id }) => String(id))
         return { ...page, items: page.items.map(eventOf) }
       }),
+
+      deadGroups: Effect.map(rows, (all) => Projection.literals.flatMap((projection) => groupsOf(projection, all))),
 
       replay: (filter) =>
         store.run(Effect.gen(function*() {

@@ -6,7 +6,13 @@ import { CursorInvalid, toPage } from "../../src/domain/Paging.ts"
 import type { Generations } from "../../src/search/Generations.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite, SearchDocument } from "../../src/search/SearchDocument.ts"
-import { type SearchHit, SearchIndex, type WriteResult, type Written } from "../../src/search/SearchIndex.ts"
+import {
+  type Found,
+  type SearchHit,
+  SearchIndex,
+  type WriteResult,
+  type Written
+} from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf, wordsOf } from "../../src/search/Snippet.ts"
 import { digestsOf, entryOf, within } from "./IndexEntries.ts"
@@ -87,14 +93,21 @@ export const layer = Layer.sync(SearchIndex, () => {
     return gone.length
   }
 
-  const hitsOf = ({ kind, library_id, tag_id, terms }: SearchQuery): ReadonlyArray<SearchHit> =>
-    [...documents().values()].flatMap(({ document, revision: _revision, writtenAt: _at, ...entity }) => {
-      if (document === null || (kind !== undefined && kind !== entity.kind)) return []
+  const foundBy = ({ kind, library_id, tag_id, terms }: SearchQuery): ReadonlyArray<Found> =>
+    [...documents().values()].flatMap(({ document, id, kind: known }) => {
+      if (document === null || (kind !== undefined && kind !== known)) return []
       if (library_id !== undefined && library_id !== document.library_id) return []
       if (tag_id !== undefined && !document.tag_ids.includes(tag_id)) return []
       const score = scoreOf(document, terms)
-      return score === 0 ? [] : [{ ...entity, title: document.title, snippet: snippetOf(document, terms), score }]
+      return score === 0 ? [] : [{ id, score }]
     })
+
+  const hitOf = (terms: SearchTerms) => ({ id, score }: Found): ReadonlyArray<SearchHit> => {
+    const { document, kind, version } = documents().get(id) ?? { document: null }
+    return document === null || kind === undefined || version === undefined
+      ? []
+      : [{ kind, id, title: document.title, snippet: snippetOf(document, terms), score, version }]
+  }
 
   return SearchIndex.of({
     engine: "postgres",
@@ -103,14 +116,15 @@ export const layer = Layer.sync(SearchIndex, () => {
     prepare: Effect.void,
     write: (writes, { generation } = { generation: live }) =>
       Effect.map(Clock.currentTimeMillis, (now) => write(writes, generation, now)),
-    find: Effect.fnUntraced(function*(query, limit, cursor) {
+    recall: Effect.fnUntraced(function*(query, limit, cursor) {
       const after = cursor === undefined ? { score: Infinity, id: "" } : decodeCursor(query, cursor)
       if (after === undefined) return yield* new CursorInvalid()
-      const hits = hitsOf(query)
+      const found = foundBy(query)
         .filter(({ id, score }) => score < after.score || (score === after.score && id > after.id))
         .toSorted((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
-      return toPage(hits, limit, (last) => encodeCursor(query, last))
+      return toPage(found, limit, (last) => encodeCursor(query, last))
     }),
+    hydrate: (terms, found) => Effect.sync(() => found.flatMap(hitOf(terms))),
     refresh: Effect.void,
     stateOf: (id) =>
       Effect.sync(() => {

@@ -51,7 +51,8 @@ const wanted = ({ before, filter, sql }: Asked) =>
   sql.and([
     before === undefined ? sql`true` : sql`id < ${before}::bigint`,
     ...(filter.entity_id === undefined ? [] : [sql`entity_id = ${filter.entity_id}::uuid`]),
-    ...(filter.trace_id === undefined ? [] : [sql`substr(traceparent, 4, 32) = ${filter.trace_id}`])
+    ...(filter.trace_id === undefined ? [] : [sql`substr(traceparent, 4, 32) = ${filter.trace_id}`]),
+    ...(filter.error_type === undefined ? [] : [sql`error_type = ${filter.error_type}`])
   ])
 
 /** `offset 0`: what asks for one entity or trace is found by its own index, not by going through all rows in order. */

@@ -49,10 +49,8 @@ const byEvent = (projection: Projection) =>
     where projection = '${projection}' and id = $1::bigint limit 1)`
 
 /** The backlog has no index by request or trace, which every write would pay for: it is read. */
-const inBacklogs = (condition: string) =>
-  Projection.literals.map((projection) =>
-    `(select ${change} from ${hotTable[projection]} where ${condition} limit ${limit})`
-  )
+const inBacklog = (condition: string) => (projection: Projection) =>
+  `(select ${change} from ${hotTable[projection]} where ${condition} limit ${limit})`
 
 const inDead = (condition: string) => `(select ${change} from outbox_dead where ${condition} limit ${limit})`
 
@@ -65,39 +63,52 @@ const distinct = (parts: ReadonlyArray<string>) =>
 const numbered = (parts: ReadonlyArray<string>) =>
   parts.map((part, at) => `select *, ${at} as at from ${part} as part${at}`)
 
-/** Every change has its entry in the chronicle, or a row that is still to bring it there. */
-const byRequest = distinct(numbered([
-  `(select entity_type as kind, entity_id as id, version from chronicle_entries where request_id = $1 limit ${limit})`,
-  ...inBacklogs("request_id = $1"),
-  inDead("request_id = $1")
-]))
+/**
+ * Every change has its entry in the chronicle, or a row that is still to bring it there; only what was sent to the index
+ * again, or because of another's new name, has not.
+ */
+const byRequest = [
+  distinct(numbered([
+    `(select entity_type as kind, entity_id as id, version from chronicle_entries where request_id = $1
+      limit ${limit})`,
+    inBacklog("request_id = $1")("chronicle"),
+    inDead("request_id = $1")
+  ])),
+  distinct(numbered((["search", "realtime"] as const).map(inBacklog("request_id = $1"))))
+]
 
 const ofTrace = "substr(traceparent, 4, 32) = $1"
-const byTrace = distinct(numbered([
-  `(select ${change} from outbox_done where ${ofTrace} limit ${limit})`,
-  ...inBacklogs(ofTrace),
-  inDead(ofTrace)
-]))
+/** The same where no index helps: it makes no copy of what it compares. */
+const beginsWith = "starts_with(traceparent, '00-' || $1)"
+const byTrace = [
+  distinct(numbered([
+    `(select ${change} from outbox_done where ${ofTrace} limit ${limit})`,
+    ...Projection.literals.map(inBacklog(beginsWith)),
+    inDead(beginsWith)
+  ]))
+]
 
-export const find = (sql: SqlClient.SqlClient, asked: Asked) => {
+/** One after the other, until one finds something. */
+export const queriesOf = (sql: SqlClient.SqlClient, asked: Asked) => {
   switch (asked.by) {
     case "event":
-      return sql.unsafe(byEvent(asked.projection), [String(asked.id)])
+      return [sql.unsafe(byEvent(asked.projection), [String(asked.id)])]
     case "request_id":
-      return sql.unsafe(byRequest, [asked.value])
+      return byRequest.map((text) => sql.unsafe(text, [asked.value]))
     case "trace_id":
-      return sql.unsafe(byTrace, [asked.value])
+      return byTrace.map((text) => sql.unsafe(text, [asked.value]))
     default:
-      return undefined
+      return []
   }
 }
 
-export const findChanges = (sql: SqlClient.SqlClient, asked: Asked) => {
-  const query = find(sql, asked)
-  return query === undefined
-    ? Effect.succeed([])
-    : Effect.map(silent(query), (rows) => asFound(rows).map(toFound))
-}
+export const findChanges = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, asked: Asked) {
+  for (const query of queriesOf(sql, asked)) {
+    const found = asFound(yield* silent(query)).map(toFound)
+    if (found.length > 0) return found
+  }
+  return []
+})
 
 const asEntities = provenByFirst(Schema.Struct({
   kind: EntityKind,

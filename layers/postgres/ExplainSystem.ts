@@ -55,12 +55,15 @@ const asWorkers = provenByFirst(Schema.Struct({
 const workersMax = 1_000
 
 /** A worker holds a lock under its name while its session lives; one that was killed leaves its line behind. */
-const workersText = `select id, projections, ${micros("started_at")} as started_at
-  from outbox_workers as worker
-  where exists (
+export const isLiving = (id: string) =>
+  `exists (
     select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
       and database = (select oid from pg_database where datname = current_database())
-      and (classid::bigint << 32) | objid::bigint = hashtextextended('wordloom.worker.' || worker.id, 0))
+      and (classid::bigint << 32) | objid::bigint = hashtextextended('wordloom.worker.' || ${id}, 0))`
+
+const workersText = `select id, projections, ${micros("started_at")} as started_at
+  from outbox_workers as worker
+  where ${isLiving("worker.id")}
   order by id limit ${workersMax}`
 
 const asBreakers = provenByFirst(Schema.Struct({

@@ -1,16 +1,24 @@
 /** Asks the database itself: a pool that connects lazily says nothing. */
-import { Duration, Effect, Layer, Option } from "effect"
+import { Clock, Duration, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
+import { ClaimWatch } from "../../src/delivery/ClaimWatch.ts"
+import { EventLoop } from "../../src/health/EventLoop.ts"
 import { type CheckResult, Health } from "../../src/health/Health.ts"
+import { shared } from "../../src/health/Shared.ts"
 import { leaving } from "../../src/outbox/Leaving.ts"
 import { heldFor, OldestTransaction, told } from "../../src/outbox/OldestTransaction.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { Settings } from "../../src/settings/Settings.ts"
+import { SeriesAlarm } from "../../src/telemetry/SeriesAlarm.ts"
 import { missing } from "./Migrations.ts"
 import { silent } from "./Statement.ts"
 
 /** Seconds: autovacuum, which comes every minute, has then come ten times in vain. */
 const degradedAfter = 600
+
+/** Milliseconds. A claim waits for a connection, and for a database that is busy. */
+const claimsWithin = 60_000
+const lagMax = 1_000
 
 const latency = (elapsed: Duration.Duration) => Math.round(Duration.toMillis(elapsed) * 100) / 100
 
@@ -40,38 +48,73 @@ const vacuumHeld = (look: OldestTransaction["Service"]["look"], within: Duration
     silent
   )
 
-/** `search`: the process cannot work without its search engine. */
-export const layer = (needs: { readonly search: boolean }) =>
+/** A worker whose loops stand still looks well from outside: the database answers, and nothing is delivered. */
+const claiming = (watch: ClaimWatch, pollInterval: Duration.Duration) =>
+  Effect.map(Clock.currentTimeMillis, (now): CheckResult => {
+    const within = Math.max(claimsWithin, 10 * Duration.toMillis(pollInterval))
+    const stalled = watch.stalled(now, within)
+    return stalled.length === 0
+      ? { status: "pass" }
+      : { status: "fail", message: `${stalled.join(" and ")}: nothing was asked for in ${within / 1_000} s` }
+  })
+
+/** Neither is a `fail`: what is busy or too talkative does its work, and would not be better for being left out. */
+const ofProcess = Effect.gen(function*() {
+  const { lagMs } = yield* EventLoop
+  const alarm = yield* Effect.serviceOption(SeriesAlarm)
+  return Effect.gen(function*() {
+    const lag = yield* lagMs
+    const note = Option.isSome(alarm) ? yield* alarm.value.note : undefined
+    const event_loop: CheckResult = {
+      status: "pass",
+      latency_ms: Math.round(lag * 100) / 100,
+      ...(lag > lagMax ? { message: `degraded: timers were late by ${Math.round(lag)} ms` } : {})
+    }
+    const metrics: CheckResult = { status: "pass", ...(note === undefined ? {} : { message: note }) }
+    return { event_loop, metrics }
+  })
+})
+
+/** `search`: the process cannot work without its search engine. `claims`: it drains outboxes. */
+export const layer = (needs: { readonly search: boolean; readonly claims?: boolean }) =>
   Layer.effect(
     Health,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const index = yield* SearchIndex
       const oldest = yield* OldestTransaction
-      const { healthTimeout } = yield* Settings
+      const watch = yield* ClaimWatch
+      const { healthTimeout, pollInterval } = yield* Settings
+      const process = yield* ofProcess
       const context = yield* Effect.context<SqlClient.SqlClient>()
       const migrated = Effect.flatMap(missing, (steps) => steps === 0 ? Effect.void : Effect.fail("steps are missing"))
         .pipe(
           Effect.provideContext(context)
         )
-      return Health.of({
-        ready: Effect.gen(function*() {
-          const database = yield* checked(sql`select 1`, healthTimeout)
-          return {
-            database,
-            search: needs.search && index.engine !== "postgres"
-              ? yield* checked(index.refresh, healthTimeout)
-              : skipped(
-                index.engine === "postgres" ? "the database is the search engine" : "reached through the outbox"
-              ),
-            vector_database: skipped("not part of this product"),
-            ai_service: skipped("not part of this product"),
-            oldest_transaction: database.status === "pass"
-              ? yield* vacuumHeld(oldest.look, healthTimeout)
-              : skipped("the database did not answer")
-          }
-        }),
-        startup: Effect.map(checked(migrated, healthTimeout), (result) => ({ database_migration: result }))
+      const ready = Effect.gen(function*() {
+        const database = yield* checked(sql`select 1`, healthTimeout)
+        return {
+          database,
+          ...(needs.claims === true ? { outbox: yield* claiming(watch, pollInterval) } : {}),
+          search: needs.search && index.engine !== "postgres"
+            ? yield* checked(index.refresh, healthTimeout)
+            : skipped(
+              index.engine === "postgres" ? "the database is the search engine" : "reached through the outbox"
+            ),
+          vector_database: skipped("not part of this product"),
+          ai_service: skipped("not part of this product"),
+          oldest_transaction: database.status === "pass"
+            ? yield* vacuumHeld(oldest.look, healthTimeout)
+            : skipped("the database did not answer"),
+          ...(yield* process)
+        }
       })
+      const startup = Effect.map(checked(migrated, healthTimeout), (result) => ({
+        database_migration: result,
+        leader_election: skipped("nobody leads: workers share by leases"),
+        schedulers: skipped("whatever is done from time to time is done by who comes first"),
+        websocket_server: skipped("not part of this process")
+      }))
+      return Health.of({ ready: yield* shared(ready), startup: yield* shared(startup) })
     })
   )

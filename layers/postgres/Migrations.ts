@@ -10,6 +10,7 @@ import { revisions } from "./migrations/0006_revisions.ts"
 import { fanOuts } from "./migrations/0007_fan_outs.ts"
 import { searchBuilds } from "./migrations/0008_search_builds.ts"
 import { reconcile } from "./migrations/0009_reconcile.ts"
+import { traceKeep } from "./migrations/0010_trace_keep.ts"
 import { explain } from "./migrations/0011_explain.ts"
 import { sqlState } from "./PostgresErrors.ts"
 
@@ -24,6 +25,7 @@ const steps: ReadonlyArray<readonly [id: number, name: string, statements: Reado
   [7, "fan_outs", fanOuts],
   [8, "search_builds", searchBuilds],
   [9, "reconcile", reconcile],
+  [10, "trace_keep", traceKeep],
   [11, "explain", explain]
 ]
 

@@ -5,9 +5,9 @@ import { SqlClient } from "effect/sql"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { Around } from "../../src/telemetry/EnqueueSpan.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 import * as PoolFigures from "./PoolFigures.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
-import { SpokenTo } from "./Statement.ts"
 
 /** Where the database is; what the settings or the embedded server say. */
 export interface Address {
@@ -59,7 +59,7 @@ export const layer = (address: Address, options: { readonly name: string; readon
       }
     }),
     { max: options.pool, port: address.port }
-  ).pipe(Layer.merge(Layer.succeed(SpokenTo, {
+  ).pipe(Layer.merge(Layer.succeed(StoreAttributes, {
     "db.system.name": "postgresql",
     "db.namespace": address.database,
     "server.address": address.host,

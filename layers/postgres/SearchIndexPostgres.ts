@@ -9,6 +9,7 @@ import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { decodeCursor, encodeCursor } from "../../src/search/SearchCursor.ts"
 import type { IndexWrite } from "../../src/search/SearchDocument.ts"
 import {
+  Found,
   type IndexState,
   SearchHit,
   SearchIndex,
@@ -17,14 +18,16 @@ import {
 } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { snippetOf } from "../../src/search/Snippet.ts"
+import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 import * as IndexEntries from "./IndexEntries.ts"
-import { bigints, booleans, integers, jsons, texts, uuids } from "./Parameters.ts"
+import { bigints, booleans, floats, integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable, sqlState } from "./PostgresErrors.ts"
 import * as SearchGenerations from "./SearchGenerations.ts"
-import { silent, SpokenTo, statement } from "./Statement.ts"
+import { silent, statement } from "./Statement.ts"
 
-const { snippet: _made, ...found } = SearchHit.fields
-const decodeHits = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...found, body: Schema.String })))
+const { snippet: _made, ...shown } = SearchHit.fields
+const decodeHits = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ ...shown, body: Schema.String })))
+const decodeFound = Schema.decodeUnknownSync(Schema.Array(Found))
 
 /** The body's part that a snippet is cut from; highlighting a whole long body would cost more than finding it. */
 const snippetSource = 20_000
@@ -103,7 +106,7 @@ const make = Effect.gen(function*() {
     // Rows are always locked in the same order, so that two workers cannot wait for each other.
     const ordered = writes.toSorted((a, b) => a.id < b.id ? -1 : 1)
     const attributes = {
-      ...(yield* SpokenTo),
+      ...(yield* StoreAttributes),
       "db.collection.name": "search_documents",
       "db.operation.batch.size": writes.length
     }
@@ -133,7 +136,7 @@ const make = Effect.gen(function*() {
     return parts.reduce((all, part) => sql`${all} && ${part}`)
   }
 
-  const find = Effect.fnUntraced(function*(query: SearchQuery, limit: number, after: string | undefined) {
+  const recall = Effect.fnUntraced(function*(query: SearchQuery, limit: number, after: string | undefined) {
     const from = after === undefined ? undefined : decodeCursor(query, after)
     if (after !== undefined && from === undefined) return yield* new CursorInvalid()
     const { phrases, prefix, words } = query.terms
@@ -153,20 +156,28 @@ const make = Effect.gen(function*() {
         select id,
           (ts_rank(words, wanted.query, 1) + case when lower(title) = ${whole} then 1 else 0 end)::float8 as score
         from search_documents, wanted where ${filters}
-      ),
-      page as materialized (
-        select * from ranked
-        ${from === undefined ? sql`` : sql`where (-score, id) > (${-from.score}::float8, ${from.id}::uuid)`}
-        order by score desc, id limit ${limit + 1}
       )
-      select kind, id, title, version, score, left(body, ${snippetSource}) as body
-      from page join search_documents using (id) where generation = ${liveGeneration} order by score desc, id`
+      select id, score from ranked
+      ${from === undefined ? sql`` : sql`where (-score, id) > (${-from.score}::float8, ${from.id}::uuid)`}
+      order by score desc, id limit ${limit + 1}`
     )
-    const hits = decodeHits(rows).map(({ body, ...hit }) => ({
+    return toPage(decodeFound(rows), limit, (last) => encodeCursor(query, last))
+  })
+
+  const hydrate = Effect.fnUntraced(function*(terms: SearchTerms, found: ReadonlyArray<Found>) {
+    const rows = yield* statement(
+      "query",
+      "search_documents",
+      sql`
+      select kind, id, title, version, each.score, left(body, ${snippetSource}) as body
+      from unnest(${uuids(found.map(({ id }) => id))}, ${floats(found.map(({ score }) => score))})
+        with ordinality as each (id, score, at) join search_documents using (id)
+      where generation = ${liveGeneration} and not deleted order by at`
+    )
+    return decodeHits(rows).map(({ body, ...hit }) => ({
       ...hit,
-      snippet: snippetOf({ body, title: hit.title }, query.terms)
+      snippet: snippetOf({ body, title: hit.title }, terms)
     }))
-    return toPage(hits, limit, (last) => encodeCursor(query, last))
   })
 
   return SearchIndex.of({
@@ -176,7 +187,8 @@ const make = Effect.gen(function*() {
     prepare: Effect.void,
     write: (writes, to) =>
       writes.length === 0 ? Effect.succeed({ results: [], calls: [] }) : write(writes, to?.generation),
-    find: (query, limit, after) => unavailable(find(query, limit, after)),
+    recall: (query, limit, after) => unavailable(recall(query, limit, after)),
+    hydrate: (terms, found) => found.length === 0 ? Effect.succeed([]) : unavailable(hydrate(terms, found)),
     refresh: Effect.void,
     stateOf: (id) =>
       unavailable(Effect.map(

@@ -1,5 +1,5 @@
 /** Every series of the process as plain values: the product's own from Effect's registry, Node's from its client library. */
-import { type Context, Metric } from "effect"
+import { type Context, Effect, Metric } from "effect"
 import { collectDefaultMetrics, Registry } from "prom-client"
 import type { Exemplar } from "../../src/telemetry/Exemplars.ts"
 import { type Description, instruments, seriesKey } from "../../src/telemetry/Instruments.ts"
@@ -94,19 +94,20 @@ export const ofNode = () => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   return {
-    read: async (): Promise<ReadonlyArray<Family>> => {
-      const found = await registry.getMetricsAsJSON()
-      return found.map(({ help, name, type, values }) => ({
-        name,
-        help,
-        type: types[String(type) as keyof typeof types],
-        samples: values.map((value) => ({
-          suffix: String((value as { readonly metricName?: string }).metricName ?? name).slice(name.length),
-          labels: Object.fromEntries(Object.entries(value.labels).map(([key, label]) => [key, String(label)])),
-          value: value.value
+    read: Effect.map(
+      Effect.promise(() => registry.getMetricsAsJSON()),
+      (found): ReadonlyArray<Family> =>
+        found.map(({ help, name, type, values }) => ({
+          name,
+          help,
+          type: types[String(type) as keyof typeof types],
+          samples: values.map((value) => ({
+            suffix: ((value as { readonly metricName?: string }).metricName ?? name).slice(name.length),
+            labels: Object.fromEntries(Object.entries(value.labels).map(([key, label]) => [key, String(label)])),
+            value: value.value
+          }))
         }))
-      }))
-    },
+    ),
     stop: () => registry.clear()
   }
 }

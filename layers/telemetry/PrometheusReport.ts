@@ -20,7 +20,7 @@ export const layer = Layer.effect(
 
     /** Node's are not read for this: each look at the event loop's delay begins a new measurement. */
     const counted = Effect.gen(function*() {
-      const own = Families.own(yield* Effect.context<never>())
+      const own = Families.own(yield* Effect.context())
       const shown = own.some(({ name, samples }) => name === observabilitySeries.name && samples.length > 0)
       const series = MetricsText.count(own) + nodes + (shown ? 0 : 1)
       yield* observabilitySeries.set({}, series)
@@ -31,10 +31,10 @@ export const layer = Layer.effect(
       series: counted,
       render: (format) =>
         Effect.gen(function*() {
-          const ofNode = yield* Effect.promise(node.read)
+          const ofNode = yield* node.read
           nodes = MetricsText.count(ofNode)
           yield* counted
-          const families = [...Families.own(yield* Effect.context<never>()), ...ofNode]
+          const families = [...Families.own(yield* Effect.context()), ...ofNode]
           return MetricsText.format(families, prefixed, format)
         })
     })

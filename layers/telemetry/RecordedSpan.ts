@@ -3,8 +3,11 @@ import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
 import * as Otel from "@opentelemetry/api"
 import { Cause, Context, Exit, Option, type Tracer } from "effect"
 import { excerpt } from "../../src/domain/Text.ts"
-import { DebugTrace } from "../../src/telemetry/DebugTrace.ts"
+import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
 import { asDebug } from "./DebugSampler.ts"
+import { type Recorder, Segment, type SpanFacts } from "./Segment.ts"
+import { sampledOut } from "./SpanCounts.ts"
+import { hrTime, type SpanRecord } from "./SpanRecord.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
 
 /** Contract §5: longer error text, and every stack, belongs to the log. */
@@ -18,8 +21,6 @@ const kinds = {
   consumer: Otel.SpanKind.CONSUMER
 } as const
 
-const hrTime = (nanos: bigint): Otel.HrTime => [Number(nanos / 1_000_000_000n), Number(nanos % 1_000_000_000n)]
-
 const attributeValue = (value: unknown): Otel.AttributeValue =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : String(value)
 
@@ -28,6 +29,16 @@ const attributesOf = (values: Iterable<readonly [string, unknown]>): Otel.Attrib
   for (const [key, value] of values) attributes[key] = attributeValue(value)
   return attributes
 }
+
+/** OpenTelemetry's defaults. */
+const [eventsMax, linksMax] = [128, 128]
+
+const linkOf = ({ attributes, span }: Tracer.SpanLink) => ({
+  t: span.traceId,
+  s: span.spanId,
+  f: spanContextOf(span).traceFlags,
+  a: attributesOf(Object.entries(attributes))
+})
 
 /** Says that the trace id is random. OpenTelemetry's tracer loses it; whoever goes on with a trace must not. */
 const randomFlag = 0x02
@@ -77,9 +88,13 @@ export class RecordedSpan implements Tracer.Span {
   readonly traceId: string
   readonly spanId: string
   readonly sampled: boolean
+  readonly #recorder: Recorder | undefined
+  /** Of a span that is not sampled, where somebody may yet want it. */
+  readonly #segment: Segment | undefined
+  #events: Array<NonNullable<SpanRecord["e"]>[number]> | undefined
   status: Tracer.SpanStatus
 
-  constructor(tracer: Otel.Tracer, options: Options) {
+  constructor(tracer: Otel.Tracer, options: Options, recorder?: Recorder) {
     this.name = options.name
     this.kind = options.kind
     this.annotations = options.annotations
@@ -104,6 +119,21 @@ export class RecordedSpan implements Tracer.Span {
     this.traceId = made.traceId
     this.spanId = made.spanId
     this.sampled = (made.traceFlags & Otel.TraceFlags.SAMPLED) !== 0
+    this.#recorder = recorder
+    const isWanted = !this.sampled && recorder !== undefined && recorder.keeper.rule.reasons.size > 0
+    this.#segment = isWanted ? this.#segmentOf(recorder) : undefined
+  }
+
+  #segmentOf(recorder: Recorder): Segment {
+    const parent = Option.getOrUndefined(this.parent)
+    const known = parent instanceof RecordedSpan && parent.traceId === this.traceId ? parent.#segment : undefined
+    const tracestate = this.context.traceState?.serialize() || null
+    return known ?? new Segment(recorder, { traceId: this.traceId, tracestate })
+  }
+
+  /** The span that brought the trace here, or began it. */
+  get #isOutermost(): boolean {
+    return !(Option.getOrUndefined(this.parent) instanceof RecordedSpan)
   }
 
   /** Handed on at the end, all at once: one by one they were most of what a span costs. */
@@ -112,7 +142,13 @@ export class RecordedSpan implements Tracer.Span {
   }
 
   event(name: string, startTime: bigint, attributes: Record<string, unknown> = {}): void {
-    quietly(() => this.otel.addEvent(name, attributesOf(Object.entries(attributes)), hrTime(startTime)))
+    quietly(() => {
+      const known = attributesOf(Object.entries(attributes))
+      if (this.sampled) this.otel.addEvent(name, known, hrTime(startTime))
+      else if (this.#segment !== undefined && (this.#events ??= []).length < eventsMax) {
+        this.#events.push({ n: name, b: String(startTime), a: known })
+      }
+    })
   }
 
   addLinks(links: ReadonlyArray<Tracer.SpanLink>): void {
@@ -130,14 +166,58 @@ export class RecordedSpan implements Tracer.Span {
   end(endTime: bigint, exit: Exit.Exit<unknown, unknown>): void {
     if (this.status._tag === "Ended") return
     this.status = { _tag: "Ended", startTime: this.status.startTime, endTime, exit }
-    if (!this.sampled) return
     quietly(() => {
-      this.otel.setAttributes(attributesOf(this.attributes))
-      if (Exit.isFailure(exit)) {
-        if (Cause.hasInterruptsOnly(exit.cause)) this.otel.setAttribute("interrupted", true)
-        else this.otel.setStatus({ code: Otel.SpanStatusCode.ERROR, message: messageOf(exit.cause) })
-      }
-      this.otel.end(hrTime(endTime))
+      if (this.sampled) this.#export(endTime, exit)
+      else if (this.#segment !== undefined) this.#wait(this.#segment, endTime, exit)
+      else if (this.#recorder !== undefined) sampledOut(1)
     })
+  }
+
+  #export(endTime: bigint, exit: Exit.Exit<unknown, unknown>): void {
+    this.otel.setAttributes(attributesOf(this.attributes))
+    if (Exit.isFailure(exit)) {
+      if (Cause.hasInterruptsOnly(exit.cause)) this.otel.setAttribute("interrupted", true)
+      else this.otel.setStatus({ code: Otel.SpanStatusCode.ERROR, message: messageOf(exit.cause) })
+    }
+    this.otel.end(hrTime(endTime))
+    if (this.#isOutermost) this.#recorder?.keeper.decided(this.traceId, true)
+  }
+
+  #wait(segment: Segment, endTime: bigint, exit: Exit.Exit<unknown, unknown>): void {
+    const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    if (isInterrupted) this.attributes.set("interrupted", true)
+    const error = Exit.isFailure(exit) && !isInterrupted ? messageOf(exit.cause) : undefined
+    segment.ended(this.#record(endTime, error), this.#facts(endTime, error !== undefined), this.#isOutermost)
+  }
+
+  #record(endTime: bigint, error: string | undefined): SpanRecord {
+    const parent = Option.getOrUndefined(this.parent)
+    return {
+      n: this.name,
+      k: kinds[this.kind],
+      s: this.spanId,
+      f: this.context.traceFlags,
+      ...(parent === undefined ? {} : { p: parent.spanId, ...(parent._tag === "ExternalSpan" ? { r: true } : {}) }),
+      b: String(this.status.startTime),
+      d: Math.max(0, Number(endTime - this.status.startTime)),
+      a: attributesOf(this.attributes),
+      ...(error === undefined ? {} : { x: error }),
+      ...(this.links.length === 0 ? {} : { l: this.links.slice(0, linksMax).map(linkOf) }),
+      ...(this.#events === undefined ? {} : { e: this.#events })
+    }
+  }
+
+  #facts(endTime: bigint, hasFailed: boolean): SpanFacts {
+    const { attributes } = this
+    const status = attributes.get("http.response.status_code")
+    return {
+      hasFailed: hasFailed || attributes.get("result") === "failed",
+      isDebug: attributes.get(debugAttribute) === true,
+      lasted: endTime - this.status.startTime,
+      isWait: this.name === "outbox.wait",
+      status: typeof status === "number" ? status : undefined,
+      isShared: this.kind === "producer" || (this.#isOutermost && Option.isSome(this.parent)) ||
+        attributes.has("rpc.system.name")
+    }
   }
 }

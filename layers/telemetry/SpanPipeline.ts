@@ -1,30 +1,80 @@
-/** What all tracers of a process share: one queue to the collector, so that one export is in flight at a time. */
-import { Context, Effect, Layer } from "effect"
+/** What all tracers of a process share: one queue to the collector, and one memory of traces that are kept. */
+import { SpanKind } from "@opentelemetry/api"
+import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { parseTraceparent } from "../../src/domain/TraceContext.ts"
 import type { SettingValues } from "../../src/settings/Settings.ts"
+import { enqueueAttributes } from "../../src/telemetry/EnqueueSpan.ts"
+import type * as KeepRule from "../../src/telemetry/KeepRule.ts"
+import type { Origin } from "../../src/telemetry/TraceKeeping.ts"
+import * as Keeper from "./Keeper.ts"
 import * as OtlpHttp from "./OtlpHttp.ts"
+import { resourceOf } from "./Resource.ts"
 import * as SpanQueue from "./SpanQueue.ts"
+import { toReadable } from "./SpanRecord.ts"
 
 /** How long a stopping process waits for its last spans. */
 const flushFor = "3 seconds"
 
+const sweepEvery = "1 second"
+
 export class SpanPipeline extends Context.Service<SpanPipeline, {
   /** `undefined` when nothing is exported. */
   readonly queue: SpanQueue.SpanQueue | undefined
+  readonly keeper: Keeper.Keeper | undefined
 }>()("wordloom/telemetry/SpanPipeline") {}
+
+const ruleOf = ({ sampler, traceKeep, traceSlow, traceSlowWait }: SettingValues): KeepRule.KeepRule => ({
+  // Whoever says that nothing is sampled wants nothing.
+  reasons: new Set(sampler === "always_off" ? [] : traceKeep),
+  slow: Duration.toNanosUnsafe(traceSlow),
+  slowWait: Duration.isZero(traceSlowWait) ? undefined : Duration.toNanosUnsafe(traceSlowWait)
+})
+
+/** The span that a row names, told by another process than the one that left it. */
+const rebuildTo = (settings: SettingValues, queue: SpanQueue.SpanQueue) => {
+  const resource = resourceOf(settings, "wordloom-api")
+  return ({ createdAt, projection, trace }: Origin) => {
+    const ids = parseTraceparent(trace.traceparent)
+    if (ids === undefined) return
+    const record = {
+      n: "outbox.enqueue",
+      k: SpanKind.PRODUCER,
+      s: ids.spanId,
+      f: ids.flags,
+      b: String(createdAt),
+      d: 0,
+      a: { ...enqueueAttributes(projection), "wordloom.reconstructed": true }
+    }
+    queue.offer(toReadable(record, { traceId: ids.traceId, tracestate: trace.tracestate }, {
+      resource,
+      scope: "wordloom"
+    }))
+  }
+}
+
+const exporting = Effect.fnUntraced(function*(settings: SettingValues) {
+  const queue = yield* SpanQueue.make(
+    OtlpHttp.make({ url: settings.tracesUrl, timeoutMs: settings.exportTimeoutMs }),
+    settings,
+    flushFor
+  )
+  const clock = yield* Clock.Clock
+  const keeper = Keeper.make({
+    rule: ruleOf(settings),
+    holdMs: Duration.toMillis(settings.traceHold),
+    holdBytes: settings.traceHoldBytes,
+    now: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n),
+    rebuild: rebuildTo(settings, queue)
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(keeper.close))
+  yield* Effect.sync(keeper.sweep).pipe(Effect.delay(sweepEvery), Effect.forever, Effect.forkScoped)
+  return { queue, keeper }
+})
 
 const make = (settings: SettingValues) =>
   Layer.effect(
     SpanPipeline,
-    settings.tracing !== "export"
-      ? Effect.succeed({ queue: undefined })
-      : Effect.map(
-        SpanQueue.make(
-          OtlpHttp.make({ url: settings.tracesUrl, timeoutMs: settings.exportTimeoutMs }),
-          settings,
-          flushFor
-        ),
-        (queue) => ({ queue })
-      )
+    settings.tracing === "export" ? exporting(settings) : Effect.succeed({ queue: undefined, keeper: undefined })
   )
 
 /** One layer for the settings of a process, so that whoever provides it gets the same pipeline. */

@@ -1,24 +1,21 @@
 /** OpenTelemetry's SDK as Effect's tracer: what is recorded, of which resource, how it is sampled and where it goes. */
 import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
 import * as Otel from "@opentelemetry/api"
-import { resourceFromAttributes } from "@opentelemetry/resources"
-import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
-  BasicTracerProvider,
-  ParentBasedSampler,
-  type Sampler,
-  type SpanProcessor,
-  TraceIdRatioBasedSampler
-} from "@opentelemetry/sdk-trace-base"
+import { BasicTracerProvider, type SpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Effect, Layer, Tracer } from "effect"
 import { formatTraceparent, parseTraceparent, parseTracestate } from "../../src/domain/TraceContext.ts"
 import type { SettingValues } from "../../src/settings/Settings.ts"
+import { KeptTraces } from "../../src/telemetry/KeptTraces.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { SpanBudget } from "../../src/telemetry/SpanBudget.ts"
-import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { safeCarrier, TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
+import { KeepExchanged, TraceKeeping } from "../../src/telemetry/TraceKeeping.ts"
 import { debugSampler } from "./DebugSampler.ts"
+import type { Keeper } from "./Keeper.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
+import { resourceOf } from "./Resource.ts"
+import { samplerOf } from "./Samplers.ts"
+import type { Recorder } from "./Segment.ts"
 import { SpanPipeline } from "./SpanPipeline.ts"
 import * as Pipeline from "./SpanPipeline.ts"
 import type { SpanQueue } from "./SpanQueue.ts"
@@ -45,42 +42,6 @@ const carrier: TraceCarrier = {
   }
 }
 
-const samplerOf = ({ sampler, samplerRatio }: SettingValues): Sampler => {
-  switch (sampler) {
-    case "always_on":
-      return new AlwaysOnSampler()
-    case "always_off":
-      return new AlwaysOffSampler()
-    case "parentbased_always_on":
-      return new ParentBasedSampler({ root: new AlwaysOnSampler() })
-    case "parentbased_always_off":
-      return new ParentBasedSampler({ root: new AlwaysOffSampler() })
-    case "parentbased_traceidratio":
-      return new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(samplerRatio) })
-  }
-}
-
-/** Values are percent-encoded by the specification, and typed by people who have not read it. */
-const decoded = (value: string) => {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
-}
-
-const resourceOf = (settings: SettingValues, serviceName: string) => {
-  const given = settings.resourceAttributes.split(",").filter((pair) => pair.includes("=")).map((pair) => {
-    const at = pair.indexOf("=")
-    return [pair.slice(0, at).trim(), decoded(pair.slice(at + 1).trim())] as const
-  })
-  return resourceFromAttributes({
-    "deployment.environment.name": settings.environment,
-    ...Object.fromEntries(given),
-    "service.name": serviceName
-  })
-}
-
 const into = (queue: SpanQueue): SpanProcessor => ({
   onStart: () => {},
   onEnd: (span) => {
@@ -99,6 +60,8 @@ const budgetOf = (settings: SettingValues, queue: SpanQueue | undefined): SpanBu
   }
 })
 
+const scope = "wordloom"
+
 const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue | undefined) =>
   new BasicTracerProvider({
     resource: resourceOf(settings, serviceName),
@@ -106,16 +69,29 @@ const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue
     spanProcessors: queue === undefined ? [] : [into(queue)]
   })
 
-const tracerOf = (tracer: Otel.Tracer) =>
-  safe(Tracer.make({ span: (options) => new RecordedSpan(tracer, options) }), telemetryFailed)
+const tracerOf = (tracer: Otel.Tracer, recorder: Recorder | undefined) =>
+  safe(Tracer.make({ span: (options) => new RecordedSpan(tracer, options, recorder) }), telemetryFailed)
+
+const keeping = (keeper: Keeper | undefined) =>
+  keeper === undefined
+    ? Layer.empty
+    : Layer.mergeAll(
+      Layer.succeed(TraceKeeping, keeper),
+      Layer.succeed(KeepExchanged, keeper.rule.reasons.size === 0 ? undefined : keeper),
+      Layer.succeed(KeptTraces, keeper)
+    )
 
 /** The tracer of one service, for as long as its scope lives; its last spans are flushed when it closes. */
 export const layer = (settings: SettingValues, serviceName: string): Layer.Layer<never> =>
-  Layer.unwrap(Effect.map(SpanPipeline, ({ queue }) => {
+  Layer.unwrap(Effect.map(SpanPipeline, ({ keeper, queue }) => {
     const made = provider(settings, serviceName, queue)
+    const recorder = keeper === undefined || queue === undefined
+      ? undefined
+      : { keeper, offer: queue.offer, resource: resourceOf(settings, serviceName), scope }
     return Layer.mergeAll(
-      Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer("wordloom"))),
-      Layer.succeed(TraceCarrier, carrier),
-      Layer.succeed(SpanBudget, budgetOf(settings, queue))
+      Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer(scope), recorder)),
+      Layer.succeed(TraceCarrier, safeCarrier(carrier, telemetryFailed)),
+      Layer.succeed(SpanBudget, budgetOf(settings, queue)),
+      keeping(keeper)
     )
   })).pipe(Layer.provide(Pipeline.layer(settings)))

@@ -10,22 +10,26 @@ import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
 import * as PageRoutes from "../../layers/http/PageRoutes.ts"
 import * as ReadHandlers from "../../layers/http/ReadHandlers.ts"
 import { apiRoutes, routeTable } from "../../layers/http/RouteTable.ts"
+import * as SameOrigin from "../../layers/http/SameOrigin.ts"
 import { serve } from "../../layers/http/Serve.ts"
 import * as Utf8Bodies from "../../layers/http/Utf8Bodies.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import * as RequestSchema from "../../src/api/RequestSchema.ts"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
+import { LiveOverview } from "../../src/outbox/LiveOverview.ts"
 import { Visibility } from "../../src/search/Visibility.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
 import * as Explaining from "./Explaining.ts"
+import * as Keeping from "./Keeping.ts"
+import * as RequestPlane from "./RequestPlane.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
 
 const api = HttpApiBuilder.layer(WordloomApi, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide([EntityHandlers.layer, ReadHandlers.layer, ExplainHandlers.layer]),
-  Layer.provide([RequestSchema.layer, Utf8Bodies.layer])
+  Layer.provide([RequestSchema.layer, Utf8Bodies.layer, SameOrigin.layer])
 )
 
 const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, MetricsRoute.layer, PageRoutes.layer)
@@ -34,18 +38,20 @@ const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, Metric
 export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
   Layer.unwrap(Effect.gen(function*() {
     const { httpHost, httpPort, metricsPort, shutdownGrace } = yield* Settings
-    const { dismiss } = yield* Visibility
+    const [visibility, live] = [yield* Visibility, yield* LiveOverview]
+    const stopping = Effect.andThen(visibility.dismiss, live.dismiss)
     const told = Layer.effectDiscard(Effect.flatMap(HttpServer.HttpServer, ({ address }) => {
       const port = "port" in address ? address.port : httpPort
       return onListening(`http://${httpHost.includes(":") ? `[${httpHost}]` : httpHost}:${port}`)
     }))
-    const answered = serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace, stopping: dismiss })
+    const answered = serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace, stopping })
     const scraped = metricsPort === undefined || metricsPort === httpPort
       ? Layer.empty
       : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
-    return Layer.mergeAll(answered, scraped)
+    return Layer.mergeAll(answered, scraped, Keeping.layer)
   })).pipe(
-    Layer.provide([Visibility.layer, Explaining.layer]),
+    Layer.provide([Visibility.layer, LiveOverview.layer, Explaining.layer]),
+    Layer.provide(RequestPlane.layer),
     Layer.provide(Border.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))

@@ -9,6 +9,7 @@ import * as FanOutsPostgres from "../../layers/postgres/FanOutsPostgres.ts"
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
 import * as OldestTransaction from "../../layers/postgres/OldestTransaction.ts"
+import * as OutboxOverviewPostgres from "../../layers/postgres/OutboxOverviewPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
@@ -17,6 +18,8 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
+import * as EventLoopDelay from "../../layers/telemetry/EventLoopDelay.ts"
 import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -34,6 +37,7 @@ const stores = Layer.mergeAll(
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
+  OutboxOverviewPostgres.layer,
   DeliveryStatusPostgres.layer,
   ExplainPostgres.layer,
   LeasesPostgres.layer,
@@ -42,6 +46,7 @@ const stores = Layer.mergeAll(
   OldestTransaction.layer,
   SearchSourcePostgres.layer,
   SearchBuildsPostgres.layer,
+  TraceSignalsPostgres.layer,
   SearchEngine.layer
 )
 
@@ -62,7 +67,7 @@ export const layer = (name: string) =>
     Layer.provideMerge(layerTransaction),
     Layer.provideMerge(Database.layer(name)),
     Layer.provideMerge(Layer.mergeAll(noticed, SecureRandom.layerWebCrypto)),
-    Layer.provideMerge(PrometheusReport.layer),
+    Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
     Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
     Layer.provideMerge(Settings.layer(process.env))
   )

@@ -75,6 +75,7 @@ export const launch = <E>(program: Layer.Layer<never, E>) => {
   )
   // Whoever read the log may go away; the work goes on.
   process.stdout.on("error", () => {})
+  process.stderr.on("error", () => {})
   // A closed terminal ends the program as politely as SIGTERM does.
   process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, endInAnyCase)

@@ -152,6 +152,24 @@ const explain = Command.make("explain", {
   Command.withShortDescription("Why a change is not found yet")
 )
 
+const doctor = Command.make("doctor", {
+  api: text("api", "URL", "Where the API is; by the settings when not given"),
+  traces: text("traces", "URL", "The trace backend's API, such as http://localhost:16686/api; by WORDLOOM_TRACE_URL"),
+  manifests: Flag.String("manifests").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDefault("infra"),
+    Flag.withDescription("Where manifests with liveness probes are")
+  ),
+  json
+}, later(() => import("./commands/Doctor.ts"))).pipe(
+  Command.withDescription(
+    "Look for what is known to go wrong: settings, database, engine, collector (one span is sent and looked for), rows, " +
+      "leases, workers, series and manifests; each with its cause and what to do. Exits with 1 if something is " +
+      "broken, with 2 if the database does not answer."
+  ),
+  Command.withShortDescription("What is wrong with the system, and what to do")
+)
+
 const reconcile = Command.make("reconcile", {
   repair: yes("repair", "Send what differs to the index again, through the outbox"),
   json
@@ -183,6 +201,7 @@ const wordloom = Command.make("wordloom").pipe(
     migrate,
     importing,
     explain,
+    doctor,
     outbox,
     reindex,
     reconcile,

@@ -18,7 +18,7 @@ const probes = Layer.unwrap(
       serve(HealthRoutes.layer, Layer.empty, { host: httpHost, port: workerHttpPort, grace: shutdownGrace }),
       serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: workerMetricsPort, grace: shutdownGrace })
     ))
-).pipe(Layer.provide(HealthPostgres.layer({ search: true })))
+).pipe(Layer.provide(HealthPostgres.layer({ search: true, claims: true })))
 
 const told = Layer.effectDiscard(
   Effect.flatMap(

@@ -24,6 +24,7 @@ import type { SearchSource } from "../../src/search/SearchSource.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import { DatabaseAddress } from "./Database.ts"
 import { preparedIndex } from "./Foundation.ts"
+import * as Keeping from "./Keeping.ts"
 
 const tracers = {
   search: OpenTelemetry.layer("wordloom-search-outbox-worker"),
@@ -95,5 +96,5 @@ export const around = <E, R>(drains: Layer.Layer<never, E, R>) =>
 
 export const layer = Layer.unwrap(Effect.map(Settings, ({ projections }) => {
   const drains = projections.map((projection) => drain(projection, destinations[projection]))
-  return around(Layer.mergeAll(reconciled, ...drains))
+  return around(Layer.mergeAll(reconciled, Keeping.layer, ...drains))
 }))

@@ -5,7 +5,8 @@ import { ChronicleEntry } from "../chronicle/Chronicle.ts"
 import { EntityId, EntityKind } from "../domain/Entity.ts"
 import { Limit } from "../domain/Paging.ts"
 import { storable, text } from "../domain/Text.ts"
-import { OutboxEvent, Status } from "../outbox/OutboxReport.ts"
+import { Overview } from "../outbox/OutboxOverview.ts"
+import { DeadGroup, OutboxEvent, Status } from "../outbox/OutboxReport.ts"
 import { Projection } from "../outbox/Projection.ts"
 import { PauseReason, ProjectionControlled, ProjectionStatus } from "../outbox/ProjectionStatus.ts"
 import { SearchHit } from "../search/SearchIndex.ts"
@@ -41,6 +42,8 @@ export const ChronicleApi = HttpApiGroup.make("chronicle").add(
   })
 )
 
+const ErrorType = Schema.String.check(Schema.isPattern(/^\w{1,64}$/))
+
 const Replayed = Schema.Struct({ replayed: Schema.Int }).pipe(HttpApiSchema.status(202))
 /** JavaScript takes 30 February for 2 March; PostgreSQL refuses it, and years and offsets beyond these. */
 const onCalendar = (value: string) => {
@@ -55,6 +58,17 @@ const Instant = Schema.String.check(
   Schema.makeFilter((value) => !instant.test(value) || onCalendar(value) ? undefined : instantAllowed)
 )
 
+const LiveEvent = Schema.Union([
+  Schema.Struct({
+    event: Schema.Literal("overview"),
+    data: Schema.fromJsonString(Schema.toCodecJson(Overview))
+  }),
+  Schema.Struct({
+    event: Schema.Literal("unavailable"),
+    data: Schema.Literal("the database does not answer")
+  })
+])
+
 export const OutboxApi = HttpApiGroup.make("outbox").add(
   HttpApiEndpoint.get("stats", "/stats", {
     success: Schema.Struct({ projections: Schema.Array(ProjectionStatus) }),
@@ -66,10 +80,25 @@ export const OutboxApi = HttpApiGroup.make("outbox").add(
       status: Schema.optionalKey(Status),
       entity_id: Schema.optionalKey(EntityId),
       trace_id: Schema.optionalKey(TraceId),
+      error_type: Schema.optionalKey(ErrorType),
       ...paging
     },
     success: pageOf(OutboxEvent),
     error: [BadRequest, Unavailable]
+  }),
+  HttpApiEndpoint.get("overview", "/overview", { success: Overview, error: Unavailable }),
+  /** Server-sent events, at once and each second: `overview`, or `unavailable` while the database does not answer. */
+  HttpApiEndpoint.get("live", "/live", {
+    success: HttpApiSchema.StreamSse({ events: LiveEvent }),
+    error: Unavailable
+  }),
+  HttpApiEndpoint.get("deadLetters", "/dead-letters", {
+    success: Schema.Struct({
+      groups: Schema.Array(DeadGroup),
+      /** How many of each outbox were looked at, the newest. */
+      sample: Schema.Int
+    }),
+    error: Unavailable
   }),
   HttpApiEndpoint.post("replayOne", "/events/:projection/:id/replay", {
     params: {
@@ -86,7 +115,7 @@ export const OutboxApi = HttpApiGroup.make("outbox").add(
     payload: Schema.Struct({
       projection: Projection,
       status: Schema.optionalKey(Schema.Literals(["dead", "done"])),
-      error_type: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^\w{1,64}$/))),
+      error_type: Schema.optionalKey(ErrorType),
       after: Schema.optionalKey(Instant),
       before: Schema.optionalKey(Instant)
     }),

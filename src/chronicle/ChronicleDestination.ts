@@ -6,6 +6,7 @@ import { storeFailed } from "../delivery/Failure.ts"
 import type { Outcome } from "../delivery/Settlement.ts"
 import { parseTraceparent } from "../domain/TraceContext.ts"
 import type { Delivery } from "../outbox/Leases.ts"
+import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { Chronicle, type ChronicleEntry } from "./Chronicle.ts"
 
 const entryOf = (row: Delivery): ChronicleEntry => ({
@@ -27,7 +28,12 @@ export const layer = Layer.effect(
 
     const deliver = Effect.fnUntraced(function*(rows: ReadonlyArray<Delivery>) {
       const told = chronicle.append(rows.map(entryOf))
-      const { call, result } = yield* timed("chronicle.append", { table: "chronicle_entries" }, told)
+      const { call, result } = yield* timed("chronicle.append", {
+        ...(yield* StoreAttributes),
+        table: "chronicle_entries",
+        "db.collection.name": "chronicle_entries",
+        "db.operation.batch.size": rows.length
+      }, told)
       const outcomeOf = (at: number): Outcome =>
         Result.isFailure(result)
           ? { _tag: "Failed", failure: storeFailed }

@@ -5,13 +5,15 @@
  * with the times that the batch noted, once the outcome is known. A row without a trace costs nothing here.
  */
 import { Context, Effect, Exit, Option, Tracer } from "effect"
-import { isSampled } from "../domain/TraceContext.ts"
-import type { DatabaseMicros, Delivery, LostAttempt } from "../outbox/Leases.ts"
+import type { Delivery, LostAttempt } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
+import { countInvalid } from "../telemetry/InboundContext.ts"
 import { SpanBudget } from "../telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import { TraceKeeping } from "../telemetry/TraceKeeping.ts"
 import { reasonOf } from "./Failure.ts"
-import { type BatchFacts, comesBackWith, isQuiet, type Nanos, outcomeOf, type RowFacts } from "./RowFacts.ts"
+import { heldRows, keepLost, sorted, toNanos } from "./KeptRows.ts"
+import { type BatchFacts, comesBackWith, type Nanos, outcomeOf, type RowFacts } from "./RowFacts.ts"
 
 interface SpanSpec {
   readonly name: string
@@ -22,8 +24,6 @@ interface SpanSpec {
   readonly error?: string | undefined
   readonly links?: ReadonlyArray<Tracer.SpanLink>
 }
-
-export const toNanos = (at: DatabaseMicros, offset: Nanos): Nanos => BigInt(Math.round(at)) * 1_000n + offset
 
 /** A short failure for a span's status; the stack, if there is one, goes to the log. */
 export class SpanError extends Error {
@@ -70,7 +70,7 @@ const processAttributes = (facts: BatchFacts, row: RowFacts) => {
     step: "worker_process",
     projection: facts.batch.projection,
     attempt: delivery.attempt,
-    batch_size: facts.batch.deliveries.length,
+    batch_size: facts.size,
     result: error === undefined ? "ok" : "failed",
     outcome: outcomeOf(row),
     ack_rows: row.held ? 1 : 0,
@@ -165,9 +165,6 @@ const tellRow = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFact
   return process
 }
 
-/** Wait, process, claim and ack; the far side's calls come on top. */
-const spansAround = 4
-
 /** OpenTelemetry's default; a claim may hold more rows than one span can link to. */
 const linksMax = 128
 
@@ -176,13 +173,16 @@ export const tellBatch = Effect.fnUntraced(function*(facts: BatchFacts, rows: Re
   const tracer = yield* Tracer.Tracer
   const carrier = yield* TraceCarrier
   const budget = yield* SpanBudget
+  const keeping = yield* TraceKeeping
   const spans = new Map<number, Tracer.Span>()
-  for (const row of rows) {
-    const { trace } = row.delivery
-    if (trace === null || (isQuiet(row) && !budget.allows(isSampled(trace), spansAround + facts.calls.length))) continue
-    const parent = carrier.extract(trace)
+  const tellOne = (row: RowFacts) => {
+    const parent = carrier.extract(row.delivery.trace)
     if (parent !== undefined) spans.set(row.delivery.id, tellRow(tracer, parent, facts, row))
+    return parent !== undefined
   }
+  const { told, untold } = sorted(facts, rows, budget, keeping)
+  for (const row of told) if (!tellOne(row)) yield* countInvalid("outbox")
+  if (untold.length > 0) keeping.hold(heldRows(untold, tellOne))
   if (Option.isSome(facts.processBatch)) {
     const linked = [...spans.values()].slice(0, linksMax)
     facts.processBatch.value.addLinks(linked.map((span) => ({ span, attributes: {} })))
@@ -200,7 +200,9 @@ export const tellLost = Effect.fnUntraced(function*(
 ) {
   const tracer = yield* Tracer.Tracer
   const carrier = yield* TraceCarrier
+  const keeping = yield* TraceKeeping
   for (const attempt of lost) {
+    keepLost(keeping, projection, attempt, offset)
     const parent = carrier.extract(attempt.trace)
     if (parent === undefined) continue
     const spec = {

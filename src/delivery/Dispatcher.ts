@@ -3,6 +3,7 @@ import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule 
 import { Heartbeats } from "../outbox/Heartbeats.ts"
 import { type Batch, type Delivery, Leases, type Settlement, type Spent } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
+import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { tellBatch } from "./AttemptSpans.ts"
 import { report } from "./BatchReport.ts"
 import { type Delivered, Destination } from "./Destination.ts"
@@ -134,7 +135,7 @@ export class Dispatcher extends Context.Service<Dispatcher, {
           spent: Spent | undefined,
           lease: Fence.HeldLease
         ) {
-          yield* Effect.annotateCurrentSpan({ expected: settlements.length })
+          yield* Effect.annotateCurrentSpan({ ...(yield* StoreAttributes), expected: settlements.length })
           const held = yield* leases.settle(batch, settlements, spent).pipe(
             Effect.retry({ schedule: settleAgain, while: () => lease.mayLast })
           )
@@ -149,8 +150,10 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             const settlements = decided.map(({ settlement }) => settlement)
             const held = yield* settle(batch, settlements, spentOf(claim, delivered), lease)
             const rows = decided.map((row): RowFacts => ({ ...row, held: held.has(row.delivery.id) }))
+            const { deliveries: { length: size }, ...claimed } = batch
             const facts: BatchFacts = {
-              batch,
+              batch: claimed,
+              size,
               offset: claim.offset,
               claimStartedAt: claim.startedAt,
               claimedAt: claim.endedAt,

@@ -9,7 +9,9 @@ export type Nanos = bigint
 
 /** What the worker noted while it handled a batch. */
 export interface BatchFacts {
-  readonly batch: Batch
+  readonly batch: Omit<Batch, "deliveries">
+  /** Rows in it. */
+  readonly size: number
   /** Process clock minus database clock: PostgreSQL's times are shown on the process's time line. */
   readonly offset: Nanos
   readonly claimStartedAt: Nanos

@@ -4,6 +4,8 @@ import { type Batch, Leases } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
+import { ClaimWatch } from "./ClaimWatch.ts"
 import { DatabaseClock } from "./DatabaseClock.ts"
 import { type ClaimFacts, Dispatcher } from "./Dispatcher.ts"
 import { Valve } from "./Valve.ts"
@@ -43,24 +45,32 @@ const handle = Effect.fnUntraced(function*(batch: Batch, claim: ClaimFacts) {
  * more.
  */
 const claimed = Effect.fnUntraced(function*<E, R>(
+  projection: Projection,
   slot: number,
   claim: (worker: string, limit: number) => Effect.Effect<Batch, E, R>,
   more: Effect.Effect<unknown> = Effect.void
 ) {
   const valve = yield* Valve
+  const watch = yield* ClaimWatch
   const { id: worker } = yield* WorkerIdentity
   const under = yield* valve.admit(slot)
-  if (under._tag === "Barred") return under
+  const asked = Effect.map(Clock.currentTimeMillis, (now) => watch.asked(projection, now))
+  if (under._tag === "Barred") return yield* Effect.as(asked, under)
   return yield* Effect.gen(function*() {
     const startedAt = yield* Clock.currentTimeNanos
     const sentAt = yield* Clock.monotonicTimeNanos
     const batch = yield* claim(worker, under.limit)
     const endedAt = yield* Clock.currentTimeNanos
+    yield* asked
     const { length } = batch.deliveries
     if (length === 0) return 0
     if (length >= under.limit) yield* more
     const offset = (yield* DatabaseClock).offset(startedAt, endedAt, batch.claimedAt)
-    yield* handle(batch, { startedAt, endedAt, offset, sentAt, under })
+    watch.busy(projection, 1)
+    yield* Effect.ensuring(
+      handle(batch, { startedAt, endedAt, offset, sentAt, under }),
+      Effect.andThen(Effect.sync(() => watch.busy(projection, -1)), asked)
+    )
     return length
   }).pipe(Effect.ensuring(valve.leave(under)))
 })
@@ -72,7 +82,12 @@ export const runOnce = Effect.fnUntraced(function*(
   more: Effect.Effect<unknown> = Effect.void
 ): Effect.fn.Return<Turn, StoreUnavailable, Leases | Dispatcher | Valve | WorkerIdentity> {
   const leases = yield* Leases
-  const rows = yield* claimed(slot, (worker, limit) => leases.claim(projection, { worker, limit, leaseFor }), more)
+  const rows = yield* claimed(
+    projection,
+    slot,
+    (worker, limit) => leases.claim(projection, { worker, limit, leaseFor }),
+    more
+  )
   if (typeof rows !== "number") return rows
   if (rows > 0) return { _tag: "Worked", rows }
   yield* Metrics.idlePolls.add({ projection })
@@ -84,7 +99,7 @@ export const runOnce = Effect.fnUntraced(function*(
  */
 export const runAlone = Effect.fnUntraced(function*({ leaseFor, projection }: WorkerOptions) {
   const leases = yield* Leases
-  const rows = yield* claimed(0, (worker) => leases.claimAlone(projection, { worker, leaseFor }))
+  const rows = yield* claimed(projection, 0, (worker) => leases.claimAlone(projection, { worker, leaseFor }))
   return typeof rows === "number" && rows > 0
 })
 
@@ -92,6 +107,7 @@ export const runAlone = Effect.fnUntraced(function*({ leaseFor, projection }: Wo
 const inLoopSpan = <A>(batch: Batch, times: Pick<ClaimFacts, "startedAt" | "endedAt">, work: Effect.Effect<A>) =>
   Effect.gen(function*() {
     const tracer = yield* Tracer.Tracer
+    const store = Object.entries(yield* StoreAttributes)
     const { projection } = batch
     const reclaimed = batch.deliveries.filter((delivery) => delivery.reclaimed).length
     const begin = (name: string, kind: Tracer.SpanKind, parent: Option.Option<Tracer.AnySpan>) => {
@@ -114,6 +130,7 @@ const inLoopSpan = <A>(batch: Batch, times: Pick<ClaimFacts, "startedAt" | "ende
     const claim = begin("outbox.claim_batch", "client", Option.some(loop))
     claim.attribute("reclaimed", reclaimed)
     claim.attribute("messaging.operation.type", "receive")
+    for (const [key, value] of store) claim.attribute(key, value)
     claim.end(times.endedAt, Exit.void)
     return yield* Effect.onExit(
       Effect.withParentSpan(work, loop),

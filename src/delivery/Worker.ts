@@ -1,7 +1,8 @@
 /** The loop that empties one outbox, for as long as its layer lives. */
-import { Deferred, Duration, Effect, Fiber, Latch, Layer, Queue, Ref, Semaphore } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, Latch, Layer, Queue, Ref, Semaphore } from "effect"
 import { Leases } from "../outbox/Leases.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
+import { ClaimWatch } from "./ClaimWatch.ts"
 import { failedWait, idleFirst, idleWait } from "./Idle.ts"
 import { reclaimOnce } from "./Reclaim.ts"
 import { runAlone, runOnce, type WorkerOptions } from "./Turn.ts"
@@ -102,7 +103,8 @@ const forever = <E, R>(what: string, once: Effect.Effect<void, E, R>) =>
 export const layer = (options: WorkerOptions) =>
   Layer.effectDiscard(
     Effect.gen(function*() {
-      const { concurrency, leaseFor } = options
+      const { concurrency, leaseFor, projection } = options // From now on it is expected to ask.
+      ;(yield* ClaimWatch).asked(projection, yield* Clock.currentTimeMillis)
       const shared = {
         stop: yield* Deferred.make<void>(),
         room: yield* Semaphore.make(concurrency),

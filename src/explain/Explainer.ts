@@ -26,13 +26,9 @@ export const before = (id: EntityId): EntityId => {
 
 const byId = (entries: ReadonlyArray<IndexEntry>) => new Map(entries.map((entry) => [entry.id, entry]))
 
-const messageOf = (error: unknown): string => {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause instanceof Error && cause.message !== ""
-    ? cause.message
-    : error instanceof Error
-    ? error.message
-    : "no answer"
+const messageOf = (error: { readonly message: string; readonly cause?: unknown }): string => {
+  const { cause } = error
+  return cause instanceof Error && cause.message !== "" ? cause.message : error.message
 }
 
 /** What both sides say of some entities; of what searches find, only what is alive. */
@@ -50,7 +46,7 @@ const lookUp = Effect.fnUntraced(function*(ids: ReadonlyArray<EntityId>) {
   }).pipe(
     Effect.timeoutOrElse({
       duration: engineWithin,
-      orElse: () => Effect.fail(new Error(`no answer in ${engineWithin}`))
+      orElse: () => Effect.fail({ message: `no answer in ${engineWithin}` })
     }),
     Effect.result
   )

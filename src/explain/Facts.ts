@@ -196,4 +196,4 @@ export const rowOf = (
 export class ExplainFacts extends Context.Service<ExplainFacts, {
   /** No change: there is nothing of that name. Costs the same whatever waits or is finished. */
   readonly gather: (asked: Asked) => Effect.Effect<Gathered, StoreUnavailable>
-}>()("wordloom/explain/ExplainFacts") {}
+}>()("wordloom/explain/Facts/ExplainFacts") {}

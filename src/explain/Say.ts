@@ -1,9 +1,10 @@
 /** Times and figures in the words of explain. */
+import { DateTime } from "effect"
 import type { EntityId, EntityKind } from "../domain/Entity.ts"
 import type { DatabaseMicros } from "../outbox/Leases.ts"
 import { aheadMax } from "./Facts.ts"
 
-export const isoOf = (at: DatabaseMicros): string => new Date(at / 1_000).toISOString()
+export const isoOf = (at: DatabaseMicros): string => DateTime.formatIso(DateTime.makeUnsafe(Math.floor(at / 1_000)))
 export const maybeIso = (at: DatabaseMicros | null): string | null => at === null ? null : isoOf(at)
 
 /** Milliseconds with their thousandths. */

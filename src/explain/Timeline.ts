@@ -170,13 +170,13 @@ export const timelineOf = (facts: Case): ReadonlyArray<Segment> => {
 }
 
 /** Stages that only some rows tell of. */
-const maybeUnknown: ReadonlyArray<Stage> = ["api", "commit"]
-const ofSuccess: ReadonlyArray<Stage> = ["load", "engine", "ack"]
+const maybeUnknown: ReadonlySet<Stage> = new Set(["api", "commit"])
+const ofSuccess: ReadonlySet<Stage> = new Set(["load", "engine", "ack"])
 
 export const spentOf = ({ projection, row }: Case, timeline: ReadonlyArray<Segment>): Spent => {
   const isDone = row?.state === "done"
   const unknown = (stage: Stage) =>
-    row === undefined || maybeUnknown.includes(stage) || (isDone && ofSuccess.includes(stage)) ||
+    row === undefined || maybeUnknown.has(stage) || (isDone && ofSuccess.has(stage)) ||
     (stage === "refresh" && isDone && projection === "search")
   const of = (stage: Stage) => {
     const parts = timeline.filter((each) => each.stage === stage)

@@ -25,16 +25,15 @@ export const errorTypes = [
 ] as const
 export type ErrorType = typeof errorTypes[number]
 
+type OfStatus = "es_429" | "es_4xx" | "es_503" | "es_5xx"
+
 /** Why a row is tried again: of an HTTP status only its class is told, and that it was 429. */
-export const retryReasons = [
-  "429",
-  "4xx",
-  "5xx",
-  ...errorTypes.filter((type) => !/_(429|\d(xx|\d\d))$/.test(type)) as ReadonlyArray<
-    Exclude<ErrorType, "es_429" | "es_4xx" | "es_503" | "es_5xx">
-  >
-] as const
-export type RetryReason = typeof retryReasons[number]
+export type RetryReason = Exclude<ErrorType, OfStatus> | "429" | "4xx" | "5xx"
+
+const isOfStatus = (type: ErrorType): type is OfStatus => /_(429|\d(xx|\d\d))$/.test(type)
+const classes: ReadonlyArray<RetryReason> = ["429", "4xx", "5xx"]
+
+export const retryReasons = classes.concat(errorTypes.filter((type) => !isOfStatus(type)))
 
 const known: ReadonlySet<string> = new Set(errorTypes)
 const reasons: ReadonlySet<string> = new Set(retryReasons)

@@ -49,11 +49,28 @@ export const ProjectionStats = Schema.Struct({
 })
 export type ProjectionStats = typeof ProjectionStats.Type
 
+/** Dead letters are grouped among so many of each outbox, the newest. */
+export const deadSample = 10_000
+/** More reasons than that have no page that could show them. */
+export const deadGroupsMax = 100
+
+/** The dead letters of one outbox that have one reason; times are when they were buried. */
+export const DeadGroup = Schema.Struct({
+  projection: Projection,
+  error_type: Schema.NullOr(Schema.String),
+  count: Schema.Int,
+  oldest_at: Schema.DateTimeUtc,
+  newest_at: Schema.DateTimeUtc,
+  newest_detail: Schema.NullOr(Schema.String)
+})
+export type DeadGroup = typeof DeadGroup.Type
+
 export interface EventFilter {
   readonly projection?: Projection | undefined
   readonly status?: Status | undefined
   readonly entity_id?: EntityId | undefined
   readonly trace_id?: string | undefined
+  readonly error_type?: string | undefined
 }
 
 export interface ReplayFilter {
@@ -73,6 +90,8 @@ export class OutboxReport extends Context.Service<OutboxReport, {
     limit: number,
     cursor: string | undefined
   ) => Effect.Effect<Page<OutboxEvent>, StoreUnavailable | CursorInvalid>
+  /** The most frequent first, each outbox by itself; of the newest dead letters of each outbox. */
+  readonly deadGroups: Effect.Effect<ReadonlyArray<DeadGroup>, StoreUnavailable>
   /** Makes finished rows due again with their attempts at zero; what was recorded of them stays. */
   readonly replay: (filter: ReplayFilter) => Effect.Effect<number, StoreUnavailable>
 }>()("wordloom/outbox/OutboxReport") {}

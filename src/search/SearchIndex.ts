@@ -7,7 +7,7 @@ import type { CursorInvalid, Page } from "../domain/Paging.ts"
 import type { Generations } from "./Generations.ts"
 import type { IdRange, IndexEntry, RangeDigest } from "./IdRange.ts"
 import type { IndexWrite } from "./SearchDocument.ts"
-import type { SearchQuery } from "./SearchQuery.ts"
+import type { SearchQuery, SearchTerms } from "./SearchQuery.ts"
 import { SearchUnavailable } from "./SearchUnavailable.ts"
 
 export { SearchUnavailable }
@@ -23,6 +23,10 @@ export const SearchHit = Schema.Struct({
   version: Schema.Int
 })
 export type SearchHit = typeof SearchHit.Type
+
+/** What a search found, before anybody has looked what it says. */
+export const Found = Schema.Struct({ id: EntityId, score: Schema.Number })
+export type Found = typeof Found.Type
 
 export type WriteResult =
   | { readonly _tag: "Written" }
@@ -64,11 +68,16 @@ export class SearchIndex extends Context.Service<SearchIndex, {
    */
   readonly write: (writes: ReadonlyArray<IndexWrite>, to?: Target) => Effect.Effect<Written>
   /** Best first; equal scores by id. Tombstones never show. Terms must be `isSearchable`. */
-  readonly find: (
+  readonly recall: (
     query: SearchQuery,
     limit: number,
     cursor: string | undefined
-  ) => Effect.Effect<Page<SearchHit>, SearchUnavailable | CursorInvalid>
+  ) => Effect.Effect<Page<Found>, SearchUnavailable | CursorInvalid>
+  /** In the order of `found`, at most `limitMax`; what was removed in the meantime is left out. */
+  readonly hydrate: (
+    terms: SearchTerms,
+    found: ReadonlyArray<Found>
+  ) => Effect.Effect<ReadonlyArray<SearchHit>, SearchUnavailable>
   /** What has been written is found when this returns. */
   readonly refresh: Effect.Effect<void, SearchUnavailable>
   /** The version and revision that the index has, a tombstone's too; before any refresh. */

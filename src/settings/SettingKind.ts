@@ -5,6 +5,8 @@ export interface SettingKind<A> {
   readonly parse: (text: string) => Result.Result<A, string>
   /** What may be printed of the text: all of it, unless it is or holds a secret. */
   readonly shown: (text: string) => string
+  /** Nothing is a value, too: a name that is set to nothing is set. */
+  readonly takesNothing?: true
 }
 
 const asItIs = (text: string) => text
@@ -36,6 +38,29 @@ export const ratio = kind("a number from 0.0 to 1.0", (text) => {
 
 export const port = integer(0, 65_535)
 
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export const address: SettingKind<Address> = kind("host:port", (text) => {
+  const match = /^(\[[0-9a-f:.]+\]|[\w.-]+):(\d{1,5})$/i.exec(text)
+  const number = Number(match?.[2])
+  return match === null || number < 1 || number > 65_535
+    ? undefined
+    : { host: match[1]!.replace(/^\[|\]$/g, ""), port: number }
+})
+
+const isAddress = (value: unknown): value is Address =>
+  typeof value === "object" && value !== null && "host" in value && "port" in value
+
+/** As `address` reads it; `undefined` for anything else. */
+export const formatAddress = (value: unknown): string | undefined =>
+  isAddress(value)
+    ? `${value.host.includes(":") ? `[${value.host}]` : value.host}:${value.port}`
+    : undefined
+
 export const oneOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<A[number]> =>
   kind(`one of ${values.join(", ")}`, (text) => values.find((value) => value === text.toLowerCase()) as A[number])
 
@@ -44,6 +69,15 @@ export const someOf = <const A extends ReadonlyArray<string>>(...values: A): Set
     const chosen = text.split(",").map((part) => part.trim()).filter((part) => part !== "")
     return chosen.length > 0 && chosen.every((part) => values.includes(part)) ? [...new Set(chosen)] : undefined
   })
+
+/** As `someOf`, and none of them: nothing at all, or the word. */
+export const anyOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<ReadonlyArray<A[number]>> => ({
+  ...kind(`a comma-separated list of ${values.join(", ")}; or none`, (text) => {
+    const chosen = text.split(",").map((part) => part.trim()).filter((part) => part !== "" && part !== "none")
+    return chosen.every((part) => values.includes(part)) ? [...new Set(chosen)] : undefined
+  }),
+  takesNothing: true
+})
 
 const yes = ["1", "true", "yes", "on"]
 const no = ["0", "false", "no", "off"]

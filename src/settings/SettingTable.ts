@@ -98,6 +98,36 @@ export const table = {
     "traceidratio is treated as parentbased_traceidratio"
   ),
   samplerRatio: setting("OTEL_TRACES_SAMPLER_ARG", Kind.ratio, 1, "the ratio of the ratio samplers"),
+  traceKeep: setting(
+    "WORDLOOM_TRACE_KEEP",
+    Kind.anyOf("error", "slow", "debug"),
+    ["error", "slow", "debug"],
+    "traces that are kept whatever the ratio, unless the sampler is always_off; nothing or none: no trace is"
+  ),
+  traceSlow: setting(
+    "WORDLOOM_TRACE_SLOW",
+    Kind.duration(0, hour),
+    Duration.seconds(1),
+    "a request, or the handling of a row, that takes longer is slow"
+  ),
+  traceSlowWait: setting(
+    "WORDLOOM_TRACE_SLOW_WAIT",
+    Kind.duration(0, 24 * hour),
+    Duration.zero,
+    "so is a row that waited longer than this to be claimed; 0: waiting is not slowness"
+  ),
+  traceHold: setting(
+    "WORDLOOM_TRACE_HOLD",
+    Kind.duration(0, hour),
+    Duration.minutes(2),
+    "how long the spans of a trace that is not kept wait for another process to find it worth keeping"
+  ),
+  traceHoldBytes: setting(
+    "WORDLOOM_TRACE_HOLD_BYTES",
+    Kind.integer(0, 1_073_741_824),
+    33_554_432,
+    "how much memory of each process they may take"
+  ),
   traceTrust: setting(
     "WORDLOOM_TRACE_TRUST",
     Kind.oneOf("accept", "trust", "restart"),
@@ -189,6 +219,26 @@ export const table = {
     Kind.duration(1, 60_000),
     Duration.seconds(5),
     "the database check of /health/ready"
+  ),
+  requestPlane: setting(
+    "WORDLOOM_REQUEST_PLANE",
+    Kind.oneOf("inproc", "http", "tcp"),
+    "inproc",
+    "where the stages of a search are served: in the API, or by query processes over that wire"
+  ),
+  queryPort: setting("WORDLOOM_QUERY_PORT", Kind.port, 8_110, "where a query process serves stages"),
+  queryHttpPort: setting("WORDLOOM_QUERY_HTTP_PORT", Kind.port, 8_111, "a query process's /health and /metrics"),
+  recallAddress: setting(
+    "WORDLOOM_QUERY_RECALL",
+    Kind.address,
+    { host: "127.0.0.1", port: 8_110 },
+    "the query process that the API asks to recall"
+  ),
+  hydrateAddress: setting(
+    "WORDLOOM_QUERY_HYDRATE",
+    Kind.address,
+    { host: "127.0.0.1", port: 8_110 },
+    "the query process that the API asks to hydrate"
   ),
   metricsEnabled: setting("METRICS_ENABLED", Kind.flag, true, "false: /metrics answers 404"),
   metricsPrefix: setting(

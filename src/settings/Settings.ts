@@ -1,6 +1,6 @@
 /** The effective settings of a process, read once at its start; every mistake is reported at once. */
 import { Context, Duration, Effect, Layer, Redacted, Result, Schema } from "effect"
-import { formatDuration } from "./SettingKind.ts"
+import { formatAddress, formatDuration } from "./SettingKind.ts"
 import { type Setting, table } from "./SettingTable.ts"
 
 type Table = typeof table
@@ -34,8 +34,9 @@ export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>("wordlo
   }
 }
 
-const lookUp = (env: Environment, names: ReadonlyArray<string>) => {
-  const name = names.find((candidate) => (env[candidate] ?? "").trim() !== "")
+const lookUp = (env: Environment, names: ReadonlyArray<string>, takesNothing = false) => {
+  const isSet = (text: string | undefined) => text !== undefined && (takesNothing || text.trim() !== "")
+  const name = names.find((candidate) => isSet(env[candidate]))
   return name === undefined ? undefined : { name, text: env[name]!.trim() }
 }
 
@@ -43,7 +44,7 @@ const lookUp = (env: Environment, names: ReadonlyArray<string>) => {
 const onOneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ").slice(0, 80)
 
 const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNullable<A>, Mistake> => {
-  const found = lookUp(env, spec.names)
+  const found = lookUp(env, spec.names, spec.kind.takesNothing)
   if (found === undefined) return Result.succeed(spec.fallback)
   return Result.mapError(spec.kind.parse(found.text), (allowed) => ({
     name: found.name,
@@ -92,13 +93,13 @@ const print = (value: unknown): string =>
     ? formatDuration(value)
     : typeof value === "string"
     ? value
-    : JSON.stringify(value)
+    : formatAddress(value) ?? JSON.stringify(value)
 
 /** What `wordloom config` prints: every effective value, what decided it, and no secret. */
 export const describe = (env: Environment): ReadonlyArray<Effective> => {
   const values = Result.getOrUndefined(read(env)) as Record<string, unknown> | undefined
   return Object.entries(table).map(([key, spec]) => {
-    const found = lookUp(env, spec.names)
+    const found = lookUp(env, spec.names, spec.kind.takesNothing)
     const effective = values?.[key] ?? spec.fallback
     // A secret or damaged value has no text of its own; any other is shown as it works, as other settings may decide.
     const asGiven = found !== undefined && (values === undefined || Redacted.isRedacted(effective))

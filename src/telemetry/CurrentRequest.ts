@@ -10,3 +10,6 @@ export interface CurrentRequest {
 export const CurrentRequest = Context.Reference<CurrentRequest>("wordloom/telemetry/CurrentRequest", {
   defaultValue: () => ({ requestId: null, actor: "anonymous" })
 })
+
+/** Fit to be echoed, stored and logged. */
+export const isRequestId = (text: string): boolean => /^[A-Za-z0-9._-]{1,64}$/.test(text)

@@ -26,19 +26,21 @@ export interface EnqueueSpan {
   readonly context: TraceContext | undefined
 }
 
+export const enqueueAttributes = (projection: Projection) => ({
+  step: "outbox_enqueue",
+  projection,
+  "messaging.system": "postgresql",
+  "messaging.operation.type": "create",
+  "messaging.destination.name": `outbox.${projection}`
+})
+
 export const make = Effect.fnUntraced(function*(projection: Projection) {
   const around = yield* Around
   const carrier = yield* TraceCarrier
   const span = yield* Effect.makeSpan("outbox.enqueue", {
     kind: "producer",
     ...(around?._tag === "Some" ? { parent: around.value } : {}),
-    attributes: {
-      step: "outbox_enqueue",
-      projection,
-      "messaging.system": "postgresql",
-      "messaging.operation.type": "create",
-      "messaging.destination.name": `outbox.${projection}`
-    }
+    attributes: enqueueAttributes(projection)
   })
   return { span, context: carrier.inject(span) } satisfies EnqueueSpan
 })

@@ -14,33 +14,10 @@ export const methodOf = (said: string): Method =>
   (methods as ReadonlyArray<string>).includes(said) ? said as Method : "other"
 
 /** What this server answers. 499: the caller went away first. */
+// dprint-ignore
 const statuses = [
-  ...[
-    200,
-    201,
-    202,
-    204,
-    206,
-    304,
-    400,
-    401,
-    403,
-    404,
-    405,
-    406,
-    408,
-    409,
-    412,
-    413,
-    414,
-    415,
-    422,
-    428,
-    429,
-    431,
-    499
-  ],
-  ...[500, 501, 502, 503, 504]
+  200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 414, 415, 422, 428, 429, 431, 499,
+  500, 501, 502, 503, 504
 ] as const
 export type StatusCode = `${typeof statuses[number]}`
 export const statusCodes = statuses.map(String) as ReadonlyArray<string> as ReadonlyArray<StatusCode>

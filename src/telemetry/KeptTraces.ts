@@ -11,8 +11,8 @@ import { Context } from "effect"
 export interface KeptTraces {
   readonly isKept: (traceId: string) => boolean
   /**
-   * `onDecided` is called in the middle of the work whose span ended: `true` when the trace is exported, `false` when it
-   * is not so far. It must be quick, and what it throws is swallowed. Answers how to unsubscribe.
+   * `onDecided` is called in the middle of the work whose span ended: `true` when the trace is exported, `false` when
+   * it is not so far. It must be quick, and what it throws is swallowed. Answers how to unsubscribe.
    */
   readonly subscribe: (onDecided: (traceId: string, isKept: boolean) => void) => () => void
 }

@@ -163,5 +163,10 @@ export const logLinesDropped = counter(
   "Log lines that nobody will read, by reason (full: standard output took none for too long; failed: it refused them)",
   { reason: oneOf(["full", "failed"]) }
 )
+export const keepSignals = counter(
+  "tracing_keep_signals_total",
+  "What processes told each other of kept traces, by result (told, heard, rebuilt; failed: a turn of theirs)",
+  { result: oneOf(["told", "heard", "rebuilt", "failed"]) }
+)
 export const observabilityErrors = counter("observability_errors_total", "Failures of the telemetry itself")
 export const observabilitySeries = gauge("observability_series", "Series on /metrics, this one among them")

@@ -29,6 +29,22 @@ export const TraceCarrier = Context.Reference<TraceCarrier>("wordloom/telemetry/
   })
 })
 
+/** A carrier that cannot hurt what it is used for: when it throws there is no context, and `onError` hears of it. */
+export const safeCarrier = ({ extract, inject }: TraceCarrier, onError: (error: unknown) => void): TraceCarrier => {
+  const attempt = <A>(make: () => A): A | undefined => {
+    try {
+      return make()
+    } catch (error) {
+      onError(error)
+      return undefined
+    }
+  }
+  return {
+    inject: (span) => attempt(() => inject(span)),
+    extract: (context) => attempt(() => extract(context))
+  }
+}
+
 /** What a request or a message to another program carries: the context of the span that is open around the sending. */
 export const outbound: Effect.Effect<Readonly<Record<string, string>>> = Effect.gen(function*() {
   const span = yield* Effect.option(Effect.currentParentSpan)

@@ -5,6 +5,7 @@ import * as FanOutsSuite from "../conformance/FanOutsSuite.ts"
 import * as IdempotencySuite from "../conformance/IdempotencySuite.ts"
 import * as ReconcileStoreSuite from "../conformance/ReconcileStoreSuite.ts"
 import * as SearchSourceSuite from "../conformance/SearchSourceSuite.ts"
+import * as TraceSignalsSuite from "../conformance/TraceSignalsSuite.ts"
 import * as MemoryStores from "../support/MemoryStores.ts"
 
 const store = { name: "memory", layer: MemoryStores.layer }
@@ -15,3 +16,4 @@ FanOutsSuite.suite(store)
 IdempotencySuite.suite(store)
 ReconcileStoreSuite.suite(store)
 SearchSourceSuite.suite(store)
+TraceSignalsSuite.suite(store)

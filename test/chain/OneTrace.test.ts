@@ -207,6 +207,64 @@ describe("one write in one trace", () => {
     assert.deepStrictEqual(oldTitle.body["items"], [])
   })
 
+  it("says which database it asks and by which protocol it was asked, and no more than it may", async () => {
+    const secret = `a value that no span shows ${Date.now()}`
+    const created = await call("POST", "/api/v1/tags", { name: secret, color: "#FFFFFF" }, { "user-agent": secret })
+    const { server, spans } = await follow(created, "POST /api/v1/tags", ["db.create"])
+    const { port } = new URL(base)
+    assert.deepInclude(server.attributes, {
+      "http.request.method": "POST",
+      "url.path": "/api/v1/tags",
+      "url.scheme": "http",
+      "network.protocol.version": "1.1",
+      "server.address": "127.0.0.1",
+      "server.port": Number(port)
+    })
+    const read = await call("GET", `/api/v1/tags/${created.body["id"]}?secret=${encodeURIComponent(secret)}`)
+    const readTrace = read.headers.get("traceparent")!.slice(3, 35)
+    const reading = await until("the read's spans", () => {
+      const found = collector.spans.filter((span) => span.traceId === readTrace)
+      return found.some(({ kind }) => kind === "SERVER") ? found : undefined
+    })
+    const batches = new Set(spans.flatMap(({ links }) => links.map((link) => link.traceId)))
+    const loops = collector.spans.filter((span) => batches.has(span.traceId))
+    const all = [...spans, ...loops, ...reading]
+    const clients = all.filter(({ kind }) => kind === "CLIENT")
+    assert.includeMembers(clients.map(({ name }) => name), [
+      "db.create",
+      "db.query",
+      "outbox.claim_batch",
+      "outbox.ack_batch",
+      "search.upsert",
+      "chronicle.append"
+    ])
+    for (const { attributes, name } of clients) {
+      assert.strictEqual(attributes["db.system.name"], "postgresql", name)
+      for (const key of ["db.namespace", "server.address"]) assert.isNotEmpty(attributes[key], `${name} ${key}`)
+      assert.isAbove(attributes["server.port"] as number, 0, name)
+    }
+    const statement = only("db.create", spans.filter(({ name }) => name === "db.create"))
+    assert.deepInclude(statement.attributes, { table: "tags", rows: 1, operation: "create" })
+    for (const { attributes, name } of all) {
+      for (const [key, value] of Object.entries(attributes)) {
+        assert.notInclude(String(value), secret, `${name} ${key}`)
+        if (!key.endsWith("_id")) assert.notMatch(String(value), /[0-9a-f]{8}-[0-9a-f]{4}-7/, `${name} ${key}`)
+      }
+    }
+  })
+
+  it("names a request by its method where it has no route, and a method that nobody knows not at all", async () => {
+    for (const [method, name, shown] of [["GET", "GET", "GET"], ["PROPFIND", "HTTP", "_OTHER"]] as const) {
+      const nowhere = await call(method, "/nowhere/at/all")
+      const traceId = nowhere.headers.get("traceparent")!.slice(3, 35)
+      const server = await until("its span", () => collector.spans.find((span) => span.traceId === traceId))
+      assert.strictEqual(server.name, name)
+      assert.strictEqual(server.attributes["http.request.method"], shown)
+      for (const key of ["http.route", "url.path"]) assert.notProperty(server.attributes, key)
+      assert.strictEqual(server.statusCode, 0)
+    }
+  })
+
   it("leaves the worker's log lines and the API's under the request's ids", async () => {
     const lines = api.output().trim().split("\n").map((line) => JSON.parse(line) as Row)
     const request = lines.find((line) => line["request_id"] === "chain-tag-1" && line["route"] === "/api/v1/tags")!

@@ -129,6 +129,19 @@ const listing = (it: It) => {
       assert.strictEqual(yield* found({ entity_id: newId() }), 0)
     }).pipe(fresh))
 
+  it.effect("finds rows by what they failed with", () =>
+    Effect.gen(function*() {
+      yield* commitMany(4)
+      const batch = yield* claim({ limit: 3 })
+      const [a, b, c] = idsOf(batch) as [number, number, number]
+      yield* settle(batch, dead(a, "es_4xx"), dead(b), retry(c, 60_000))
+      const found = (filter: EventFilter) => Effect.map(events(filter), ({ items }) => items.map(({ id }) => id))
+      assert.deepStrictEqual(yield* found({ error_type: "es_4xx" }), [a])
+      assert.deepStrictEqual(yield* found({ error_type: "es_mapping", status: "dead", projection: "search" }), [b])
+      assert.deepStrictEqual(yield* found({ error_type: "es_429" }), [c])
+      assert.deepStrictEqual(yield* found({ error_type: "es_429", status: "dead" }), [])
+    }).pipe(fresh))
+
   it.effect("visits every row once, newest first, page after page", () =>
     Effect.gen(function*() {
       yield* commitMany(7)

@@ -2,8 +2,9 @@
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { EntityKind } from "../../src/domain/Entity.ts"
+import { find } from "../../src/search/Find.ts"
 import type { SearchDocument } from "../../src/search/SearchDocument.ts"
-import { type SearchHit, SearchIndex } from "../../src/search/SearchIndex.ts"
+import type { SearchHit, SearchIndex } from "../../src/search/SearchIndex.ts"
 import { isSearchable, parseQuery, termCount, termsMax } from "../../src/search/SearchQuery.ts"
 import * as Fixtures from "../search/SearchFixtures.ts"
 
@@ -106,7 +107,6 @@ export const texts = (it: It) => {
     { any: Schema.String },
     Effect.fnUntraced(
       function*({ any }) {
-        const { find } = yield* SearchIndex
         for (const odd of [any, ...Fixtures.oddities]) {
           for (const text of [odd, `${odd}a b`, `"a${odd}b"`, `a -b${odd}c`, `a b${odd}c`]) {
             const terms = parseQuery(text.slice(0, 256))
@@ -159,7 +159,6 @@ export const pages = (it: It) => {
   it.effect(
     "visits every hit once, page after page, in one order",
     Effect.fnUntraced(function*() {
-      const { find } = yield* SearchIndex
       const word = newWord()
       const titles = [word, `${word} b`, `${word} b`, `${word} b`, `a ${word} c d`, "e", "f"]
       const all = titles.map((title) => write({ title, body: `${word} too` }))
@@ -184,7 +183,6 @@ export const pages = (it: It) => {
   it.effect(
     "refuses a cursor that is damaged or another query's",
     Effect.fnUntraced(function*() {
-      const { find } = yield* SearchIndex
       const word = newWord()
       yield* put(write({ title: word }), write({ title: word }), write({ title: word }))
       const query = { terms: parseQuery(word) }

@@ -1,7 +1,8 @@
 /** The trace of a request, as contract §5 draws it: what it tells of each attempt at a row. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Fiber, Metric, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { invalidContexts } from "../../src/telemetry/Metrics.ts"
 import { changeOf, commit, newId, tracedAs } from "../support/Changes.ts"
 import * as Spans from "../support/RecordedSpans.ts"
 import * as ScriptedDestination from "../support/ScriptedDestination.ts"
@@ -213,9 +214,15 @@ describe("a row without a usable trace", () => {
       for (const traceparent of traceparents) {
         yield* commit(changeOf()).pipe(tracedAs({ traceparent, tracestate: "\0" }))
       }
+      const invalid = Effect.map(
+        Metric.value(Metric.withAttributes(invalidContexts.metric, { carrier: "outbox" })),
+        ({ count }) => count
+      )
+      const before = yield* invalid
       yield* runOnce
       assert.deepStrictEqual((yield* rows).map(({ status }) => status), traceparents.map(() => "done"))
       assert.deepStrictEqual(yield* Spans.named("outbox.process"), [])
+      assert.strictEqual((yield* invalid) - before, traceparents.length)
     }).pipe(working(always(written))))
 
   it.effect("is delivered when it was not sampled, and stays so all the way", () =>

@@ -3,7 +3,7 @@ import { assert, describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import { bounds, chunksOf, halvesOf, linesOf } from "../../layers/elasticsearch/BulkRequest.ts"
 import { firstIndex, foreign, indexBody, liveAliases, ownAliases } from "../../layers/elasticsearch/SearchMapping.ts"
-import { searchBody } from "../../layers/elasticsearch/SearchRequest.ts"
+import { hydrateBody, recallBody } from "../../layers/elasticsearch/SearchRequest.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { parseQuery, type SearchQuery } from "../../src/search/SearchQuery.ts"
 
@@ -63,10 +63,12 @@ describe("a search", () => {
     ["all filters", { terms: parseQuery("dog "), kind: "block", library_id, tag_id }]
   ]
   for (const [name, query] of asked) {
-    it(`for ${name}`, () => expect(searchBody(query, 20, undefined).query).toMatchSnapshot())
+    it(`for ${name}`, () => expect(recallBody(query, 20, undefined).query).toMatchSnapshot())
   }
   it("for a further page", () => {
-    const { query: _, ...rest } = searchBody({ terms: parseQuery("dog") }, 20, { score: 1.5, id })
+    const { query: _, ...rest } = recallBody({ terms: parseQuery("dog") }, 20, { score: 1.5, id })
     expect(rest).toMatchSnapshot()
   })
+  it("for what is shown of what was found", () =>
+    expect(hydrateBody(parseQuery("dog -cat ca"), [id])).toMatchSnapshot())
 })

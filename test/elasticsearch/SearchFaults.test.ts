@@ -19,7 +19,7 @@ const causeOf = (effect: Effect.Effect<unknown, { readonly _tag: string }>) =>
 
 describe("a search that fails", () => {
   const misshapen = "the answer has another shape than was asked for"
-  const hit = { _score: 1, _source: { kind: "tag", id: "not one of ours", title: "dog", version: 1 } }
+  const hit = { _score: 1, _id: "not one of ours" }
   const cases: ReadonlyArray<readonly [string, ScriptedServer.Reply, string]> = [
     ["has too much to do", refusal(429, "es_rejected_execution_exception"), "HTTP 429 es_rejected_execution_exception"],
     ["has a shard less", refusal(503, "search_phase_execution_exception"), "HTTP 503 search_phase_execution_exception"],
@@ -32,8 +32,14 @@ describe("a search that fails", () => {
     it.effect(`${what}: ${message}`, () =>
       Effect.gen(function*() {
         const server = yield* ScriptedServer.make(reply)
-        const all = SearchIndex.use(({ find, prepare, refresh, stateOf }) =>
-          Effect.forEach([find(query, 1, undefined), refresh, stateOf(newId()), prepare], causeOf)
+        const all = SearchIndex.use(({ hydrate, prepare, recall, refresh, stateOf }) =>
+          Effect.forEach([
+            recall(query, 1, undefined),
+            hydrate(query.terms, [{ id: newId(), score: 1 }]),
+            refresh,
+            stateOf(newId()),
+            prepare
+          ], causeOf)
         )
         const causes = yield* Effect.provide(all, layerOf(server))
         for (const cause of causes) assert.include(cause, message)
@@ -44,7 +50,7 @@ describe("a search that fails", () => {
   it.effect("does not keep anyone waiting", () =>
     Effect.gen(function*() {
       const server = yield* ScriptedServer.make("never answers")
-      const fiber = yield* SearchIndex.use(({ find }) => causeOf(find(query, 1, undefined))).pipe(
+      const fiber = yield* SearchIndex.use(({ recall }) => causeOf(recall(query, 1, undefined))).pipe(
         Effect.provide(layerOf(server)),
         Effect.forkChild
       )

@@ -95,12 +95,17 @@ const refusing = () =>
       "leaves the rows alone where there is no index, and makes none",
       withIndex((name) =>
         Effect.gen(function*() {
-          const { find, refresh, stateOf } = yield* SearchIndex
+          const { hydrate, recall, refresh, stateOf } = yield* SearchIndex
           assert.strictEqual(yield* writeOne, "configuration es_index_missing")
           assert.strictEqual((yield* told("GET", name)).status, 404)
           const query = { terms: { words: ["lost"], phrases: [], without: [], prefix: null } }
           type Asked = ReadonlyArray<Effect.Effect<unknown, Error>>
-          const asked: Asked = [find(query, 1, undefined), refresh, stateOf(newId())]
+          const asked: Asked = [
+            recall(query, 1, undefined),
+            hydrate(query.terms, [{ id: newId(), score: 1 }]),
+            refresh,
+            stateOf(newId())
+          ]
           for (const each of asked) assert.instanceOf(yield* Effect.flip(each), SearchUnavailable)
         })
       )

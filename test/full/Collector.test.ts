@@ -1,4 +1,4 @@
-/** Sampling in the collector, on traces of the real programs: nothing that went wrong is lost, a tenth of the rest stays. */
+/** Sampling in the collector, on traces of the real programs: no trouble is lost, a tenth of the rest stays. */
 import { assert, describe, it } from "@effect/vitest"
 import { randomBytes } from "node:crypto"
 import { missing, start } from "../../infra/servers.js"
@@ -14,6 +14,7 @@ if (lacking !== undefined) console.warn(`The collector's sampling is not tested:
 
 const decisionWaitMs = 4_000
 
+/** The collector goes by its own clock, and slow is what takes long: there is nothing else to wait for. */
 const passing = (ms: number) => new Promise((next) => setTimeout(next, ms))
 
 const times = async (count: number, once: () => Promise<string>) => {
@@ -29,7 +30,7 @@ const traced = async (call: Caller, status: number, ...request: Parameters<Calle
   return String(headers["traceparent"]).slice(3, 35)
 }
 
-/** One span of a service that is not ours, as OTLP's JSON; the kinds that no program makes by itself. */
+/** One span as OTLP's JSON: the late half of a debug trace bears the mark in tracestate only. */
 const foreign = async (url: string, span: Readonly<Record<string, unknown>>) => {
   const traceId = randomBytes(16).toString("hex")
   const now = BigInt(Date.now()) * 1_000_000n
@@ -48,6 +49,9 @@ const spansIn = (jaeger: string) => async (id: string): Promise<ReadonlyArray<an
   const answer = await fetch(`${jaeger}/api/traces/${id}`)
   return answer.status === 404 ? [] : (await answer.json() as any).data[0].spans
 }
+
+/** A machine that is busy makes slow what is not; such a trace is kept with good reason. */
+const isSlow = ({ duration, operationName }: any) => operationName !== "outbox.wait" && duration > 1_000_000
 
 const hasError = ({ tags }: any) => tags.some(({ key, value }: any) => key === "error" && value === true)
 
@@ -75,11 +79,12 @@ describe.skipIf(lacking !== undefined)("the collector", () => {
       const found = await Promise.all(ids.map(async (id) => (await spansOf(id)).length > 0))
       return ids.filter((_, at) => found[at])
     }
-    const newTag = () => traced(call, 201, "POST", "/api/v1/tags", { json: { name: fresh("tag"), color: "#123456" } })
+    const newTag = (headers: Readonly<Record<string, string>> = {}) =>
+      traced(call, 201, "POST", "/api/v1/tags", { json: { name: fresh("tag"), color: "#123456" }, headers })
     try {
       await workers[0]!.printed(/draining/)
       const reads = await times(400, () => traced(call, 200, "GET", "/api/v1/tags"))
-      const writes = await times(100, newTag)
+      const writes = await times(100, () => newTag())
 
       await database.query("alter table libraries rename to libraries_away")
       const failed = await times(20, async () => {
@@ -90,21 +95,18 @@ describe.skipIf(lacking !== undefined)("the collector", () => {
       await database.query("alter table libraries_away rename to libraries")
 
       const lock = await database.hold("lock table tags in access exclusive mode")
-      const slow = times(1, newTag)
+      const slow = times(1, () => newTag())
       await passing(1_500)
       await lock.release()
 
       const debug = [
-        ...await times(
-          10,
-          () => foreign(collector.urls.otlp, { attributes: [{ key: "wordloom.debug", value: { boolValue: true } }] })
-        ),
+        ...await times(5, () => newTag({ "x-wordloom-debug": "1" })),
         ...await times(10, () => foreign(collector.urls.otlp, { traceState: "other=1,wordloom=d:1" }))
       ]
 
       // Rows that wait for two seconds because nobody is there to take them: late, but no step of theirs is slow.
       await workers[0]!.stop()
-      const waited = await times(100, newTag)
+      const waited = await times(100, () => newTag())
       await passing(2_000)
       workers.push(worker())
       await until("the outboxes to be empty", async () => {
@@ -114,7 +116,7 @@ describe.skipIf(lacking !== undefined)("the collector", () => {
 
       // Judged and refused long before their worker comes, and fails.
       await workers[1]!.stop()
-      const late = await times(10, newTag)
+      const late = await times(10, () => newTag())
       await times(20, () => traced(call, 200, "GET", "/api/v1/tags"))
       await passing(decisionWaitMs + 3_000)
       await database.query("alter table chronicle_entries rename to chronicle_away")
@@ -124,16 +126,25 @@ describe.skipIf(lacking !== undefined)("the collector", () => {
         await until(`all that are ${what}`, async () => (await keptOf(ids)).length === ids.length)
       }
       for (const id of late) {
-        await until(
-          "a late error",
-          async () => (await spansOf(id)).some((span) => span.operationName === "outbox.process" && hasError(span))
-        )
+        await until("a late error", async () => {
+          // The very last trace that was refused is still known as such; others push it out.
+          await call("GET", "/api/v1/tags")
+          return (await spansOf(id)).some((span) => span.operationName === "outbox.process" && hasError(span))
+        })
       }
-      const [failedSpan] = (await spansOf(failed[0]!)).filter(({ operationName }) => operationName.startsWith("GET"))
+      const failedSpan = (await spansOf(failed[0]!)).find(({ operationName }) => operationName.startsWith("GET"))
       assert.isTrue(hasError(failedSpan))
 
-      const share = async (ids: ReadonlyArray<string>) => (await keptOf(ids)).length
-      const counts = { reads: await share(reads), writes: await share(writes), waited: await share(waited) }
+      /** How many are there for no other reason than chance. */
+      const byChance = async (ids: ReadonlyArray<string>) => {
+        const traces = await Promise.all((await keptOf(ids)).map(spansOf))
+        return traces.filter((spans) => !spans.some((span) => isSlow(span) || hasError(span))).length
+      }
+      const counts = {
+        reads: await byChance(reads),
+        writes: await byChance(writes),
+        waited: await byChance(waited)
+      }
       console.warn(`kept of 400 reads, 100 writes, 100 that waited: ${JSON.stringify(counts)}`)
       // Five standard deviations: 6 of 400, 3 of 100.
       assert.isAtLeast(counts.reads, 10)
@@ -151,5 +162,5 @@ describe.skipIf(lacking !== undefined)("the collector", () => {
       await Promise.all([api, ...workers].map((program) => program.stop()))
       await Promise.all([collector.stop(), jaeger.stop(), tempo.stop(), database.drop()])
     }
-  })
+  }, 300_000)
 })

@@ -1,6 +1,7 @@
 /** A request's whole trace in Tempo, found by TraceQL, and the service graph that Tempo draws of it in Prometheus. */
 import { assert, describe, it } from "@effect/vitest"
 import { missing, start } from "../../infra/servers.js"
+import { traceQueries } from "../support/Dashboards.ts"
 import { callerOf } from "../support/HttpCall.ts"
 import { ownDatabase } from "../support/OwnDatabase.ts"
 import { startProgram, until } from "../support/Programs.ts"
@@ -92,6 +93,13 @@ describe.skipIf(lacking !== undefined)("Tempo", () => {
         })
         return series.length >= 4
       })
+
+      for (const { query, where } of traceQueries) {
+        const isOfNumbers = query.includes("_over_time")
+        const path = isOfNumbers ? "metrics/query_range" : "search"
+        const found = await ask(`${tempo.url}/api/${path}`, { q: query, step: "15s", ...aroundNow() })
+        assert.isArray(isOfNumbers ? found.series : found.traces, where)
+      }
 
       const { pathname } = new URL(database.url)
       const edges = [

@@ -74,6 +74,10 @@ describe.each(["api", "worker"] as const)("health of the %s", (name) => {
       assert.strictEqual(passed.status, "pass")
       assert.isNumber(passed.latency_ms)
     }
+    assert.strictEqual(body.checks.event_loop.status, "pass")
+    assert.isNumber(body.checks.event_loop.latency_ms)
+    assert.deepStrictEqual(body.checks.metrics, { status: "pass" })
+    assert.deepStrictEqual(body.checks.outbox, name === "worker" ? { status: "pass" } : undefined)
     for (const skipped of [search, vector_database, ai_service]) {
       assert.deepStrictEqual(Object.keys(skipped), ["status", "message"])
       assert.strictEqual(skipped.status, "skip")

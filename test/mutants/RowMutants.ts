@@ -133,9 +133,13 @@ export const rows: ReadonlyArray<Mutant> = [
       bug: "an attempt is told in whatever trace the worker is in, and not in the row's",
       edits: [{
         file: "src/delivery/AttemptSpans.ts",
-        before: "const parent = carrier.extract(trace)",
-        after:
-          "const parent = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan)) ?? carrier.extract(trace)"
+        before: "const spans = new Map<number, Tracer.Span>()",
+        after: "const spans = new Map<number, Tracer.Span>()\n" +
+          "  const ambient = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))"
+      }, {
+        file: "src/delivery/AttemptSpans.ts",
+        before: "const parent = carrier.extract(row.delivery.trace)",
+        after: "const parent = ambient ?? carrier.extract(row.delivery.trace)"
       }],
       caughtBy: [{
         file: "test/delivery/AttemptSpans.test.ts",

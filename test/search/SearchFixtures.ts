@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { EntityId } from "../../src/domain/Entity.ts"
+import { find } from "../../src/search/Find.ts"
 import type { IndexWrite, SearchDocument } from "../../src/search/SearchDocument.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { parseQuery, type SearchQuery } from "../../src/search/SearchQuery.ts"
@@ -46,7 +47,6 @@ export const put = Effect.fnUntraced(function*(...writes: ReadonlyArray<IndexWri
 export type Filters = Omit<SearchQuery, "terms">
 
 export const search = Effect.fnUntraced(function*(text: string, filters?: Filters) {
-  const { find } = yield* SearchIndex
   const { items } = yield* find({ ...filters, terms: parseQuery(text) }, 100, undefined)
   return items
 })

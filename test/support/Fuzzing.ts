@@ -52,6 +52,33 @@ export const anyHeaders = (random: Random): Record<string, string> =>
     })
   )
 
+/** What may carry a trace, and what others take for it; each header once, twice or not at all. */
+const contextNames = [
+  "traceparent",
+  "traceparent",
+  "tracestate",
+  "tracestate",
+  "b3",
+  "baggage",
+  "x-request-id"
+] as const
+
+export const anyContext = (random: Random): Record<string, string | ReadonlyArray<string>> => {
+  const valueOf = (name: keyof typeof goodHeaders) => {
+    const good = goodHeaders[name]!(random)
+    return random.one([good, good, almost(random, good), junkText(random), text(random, printable, 0, 16_000)])
+  }
+  const headers: Record<string, string | ReadonlyArray<string>> = {}
+  for (const name of contextNames) {
+    if (random.chance(0.25)) continue
+    headers[name] = random.chance(0.1) ? [valueOf(name), valueOf(name)] : valueOf(name)
+  }
+  if (random.chance(0.1)) {
+    headers["x-wordloom-debug"] = random.one(["1", "0", junkText(random), `${random.int(0, 2e9)}.0`])
+  }
+  return headers
+}
+
 const strings = [
   "",
   " ",

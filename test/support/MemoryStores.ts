@@ -11,6 +11,7 @@ import * as IdempotencyMemory from "../../layers/memory/IdempotencyMemory.ts"
 import * as InFlightMemory from "../../layers/memory/InFlightMemory.ts"
 import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
+import * as OutboxOverviewMemory from "../../layers/memory/OutboxOverviewMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
 import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
 import * as ReconcileStoreMemory from "../../layers/memory/ReconcileStoreMemory.ts"
@@ -18,6 +19,7 @@ import * as SearchBuildsMemory from "../../layers/memory/SearchBuildsMemory.ts"
 import * as SearchSourceMemory from "../../layers/memory/SearchSourceMemory.ts"
 import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
+import * as TraceSignalsMemory from "../../layers/memory/TraceSignalsMemory.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Backstage } from "./Backstage.ts"
 
@@ -50,12 +52,14 @@ const stores = Layer.mergeAll(
   ChronicleMemory.layer,
   OutboxMemory.layer,
   OutboxReportMemory.layer,
+  OutboxOverviewMemory.layer,
   DeliveryStatusMemory.layer,
   LeasesMemory.layer,
   HeartbeatsMemory.layer,
   ProjectionControlMemory.layer,
   IdempotencyMemory.layer,
   ReconcileStoreMemory.layer,
+  TraceSignalsMemory.layer,
   backstage
 )
 

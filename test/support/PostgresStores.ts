@@ -10,6 +10,7 @@ import * as HeartbeatsPostgres from "../../layers/postgres/HeartbeatsPostgres.ts
 import * as IdempotencyPostgres from "../../layers/postgres/IdempotencyPostgres.ts"
 import * as InFlightPostgres from "../../layers/postgres/InFlightPostgres.ts"
 import * as LeasesPostgres from "../../layers/postgres/LeasesPostgres.ts"
+import * as OutboxOverviewPostgres from "../../layers/postgres/OutboxOverviewPostgres.ts"
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
@@ -18,6 +19,7 @@ import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePos
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
+import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
 import { Backstage } from "./Backstage.ts"
@@ -33,6 +35,8 @@ const others = [
   "blocks",
   "fan_outs",
   "removed_entities",
+  "trace_keep",
+  "trace_rebuilt",
   "libraries",
   "tags"
 ]
@@ -47,7 +51,9 @@ const times: ReadonlyArray<readonly [table: string, columns: ReadonlyArray<strin
   ["outbox_projections", ["paused_at", "swept_at"]],
   ["outbox_breakers", ["updated_at", "retry_at"]],
   ["removed_entities", ["removed_at"]],
-  ["search_reconciles", ["begun_at", "ended_at"]]
+  ["search_reconciles", ["begun_at", "ended_at"]],
+  ["trace_keep", ["at"]],
+  ["trace_rebuilt", ["at"]]
 ]
 
 const decodeAttempts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
@@ -97,11 +103,13 @@ const stores = Layer.mergeAll(
   ChroniclePostgres.layer,
   OutboxPostgres.layer,
   OutboxReportPostgres.layer,
+  OutboxOverviewPostgres.layer,
   DeliveryStatusPostgres.layer,
   LeasesPostgres.layer,
   HeartbeatsPostgres.layer,
   ProjectionControlPostgres.layer,
   ReconcileStorePostgres.layer,
+  TraceSignalsPostgres.layer,
   backstage
 )
 

@@ -1,6 +1,7 @@
 /** The real programs as child processes, as people start them. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** How long a condition may take on a machine that is doing ten other things. */
@@ -41,13 +42,16 @@ export interface Program {
   readonly ended: Promise<unknown>
 }
 
+export const startProgram = (name: string, env: Readonly<Record<string, string>>, args: ReadonlyArray<string> = []) =>
+  startScript(fileURLToPath(new URL(`../../programs/${name}.js`, import.meta.url)), env, args)
+
 /** Only what a test says is in the environment, so that no setting of the machine decides. */
-export const startProgram = (
-  name: string,
+export const startScript = (
+  file: string,
   env: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = []
 ): Program => {
-  const file = fileURLToPath(new URL(`../../programs/${name}.js`, import.meta.url))
+  const name = basename(file, ".js")
   const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], WORDLOOM_LOG_FORMAT: "json", ...env },
     stdio: ["ignore", "pipe", "pipe"]

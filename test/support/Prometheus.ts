@@ -56,6 +56,41 @@ export const parseMetrics = (text: string): ReadonlyMap<string, Family> => {
   return families
 }
 
+const exemplar = / # \{([^}]*)\} (\S+)( \d+(\.\d+)?)?$/
+
+/** OpenMetrics, strictly where it differs: how it ends, what a counter is called, how a bound is spelt, exemplars. */
+export const parseOpenMetrics = (text: string) => {
+  if (!text.endsWith("\n# EOF\n")) throw new Error("it does not end with # EOF")
+  const exemplars: Array<Readonly<Record<string, string>>> = []
+  const counters = new Set<string>()
+  const plain = text.slice(0, -"# EOF\n".length).split("\n").map((row) => {
+    const [, type, name = ""] = /^# (HELP|TYPE) (\S+)/.exec(row) ?? []
+    if (type !== undefined) {
+      if (/^# TYPE \S+ counter$/.test(row)) counters.add(name)
+      return row
+    }
+    const [, le] = /[{,]le="([^"]*)"/.exec(row) ?? []
+    if (le !== undefined && !/^(\+Inf|\d+\.\d+(e\+\d\d)?|\d(\.\d+)?e\+\d\d)$/.test(le)) {
+      throw new Error(`not a bound: ${le}`)
+    }
+    const found = exemplar.exec(row)
+    const told = le === undefined || le === "+Inf" ? row : row.replace(`le="${le}"`, `le="${Number(le)}"`)
+    if (found === null) return told
+    const labels = labelsOf(found[1]!)
+    if (Object.entries(labels).flat().join("").length > 128) throw new Error(`too long an exemplar: ${row}`)
+    if (!/^\S+_(bucket\{|total)/.test(row)) throw new Error(`an exemplar where none may be: ${row}`)
+    exemplars.push(labels)
+    return told.replace(exemplar, "")
+  })
+  const families = parseMetrics(
+    plain.map((row) => {
+      const [, what, name = ""] = /^# (HELP|TYPE) (\S+)/.exec(row) ?? []
+      return what !== undefined && counters.has(name) ? row.replace(name, `${name}_total`) : row
+    }).join("\n")
+  )
+  return { families, exemplars }
+}
+
 /** A series as one text, however its labels are ordered. */
 export const seriesOf = (families: ReadonlyMap<string, Family>): ReadonlySet<string> =>
   new Set(

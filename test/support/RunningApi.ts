@@ -57,6 +57,7 @@ export const newLibrary = (call: Caller, name = fresh("library")) => created(cal
 
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   409: "Conflict",

@@ -2,7 +2,8 @@
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 
-export const tcpProxy = async (databaseUrl: string) => {
+/** `heard` is made for each connection, and given what its client sends. */
+export const tcpProxy = async (databaseUrl: string, heard: () => (chunk: Buffer) => void = () => () => {}) => {
   const target = new URL(databaseUrl)
   const open = new Set<Socket>()
   let way: "open" | "silent" | "cut" = "open"
@@ -21,7 +22,11 @@ export const tcpProxy = async (databaseUrl: string) => {
       socket.destroy()
     })
     socket.on("close", () => beyond.destroy())
-    socket.on("data", (chunk) => way === "open" && beyond.write(chunk))
+    const hear = heard()
+    socket.on("data", (chunk) => {
+      hear(chunk)
+      if (way === "open") beyond.write(chunk)
+    })
     beyond.on("data", (chunk) => way === "open" && socket.write(chunk))
   }).listen(0, "127.0.0.1")
   await once(server, "listening")

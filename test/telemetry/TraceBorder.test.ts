@@ -53,8 +53,9 @@ describe("our own decision", () => {
   })
 
   it("says by which random value it was made, where there is a choice", () => {
-    assert.match(decideBy(0.5, hash)(traceId).randomness ?? "", /^[0-9a-f]{14}$/)
-    assert.isUndefined(decideBy(1, hash)(traceId).randomness)
+    const { sampled: kept, tell } = decideBy(0.5, hash)(traceId)
+    assert.match(tell("a=1") ?? "", kept ? /^ot=th:8;rv:[0-9a-f]{14},a=1$/ : /^ot=rv:[0-9a-f]{14},a=1$/)
+    assert.strictEqual(decideBy(1, hash)(traceId).tell("a=1"), "a=1")
   })
 })
 
@@ -68,10 +69,10 @@ describe("a caller's context", () => {
         assert.deepStrictEqual(none.parent, { traceparent: unsampled, tracestate: "a=1,b=2" })
         assert.isFalse(none.isDebug)
         const some = yield* arrive(given, { ratio: 0.5 })
-        const { randomness, sampled: kept } = decideBy(0.5, hash)(traceId)
+        const { sampled: kept, tell } = decideBy(0.5, hash)(traceId)
         assert.deepStrictEqual(some.parent, {
           traceparent: kept ? sampled : unsampled,
-          tracestate: `ot=rv:${randomness},a=1,b=2`
+          tracestate: tell("a=1,b=2")
         })
       }
     }))

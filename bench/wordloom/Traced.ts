@@ -1,0 +1,105 @@
+/**
+ * Requests of five spans each, with the product's tracer and nothing else: what they cost, and what becomes of the spans.
+ * program.js traced serve: over HTTP, until its input ends. program.js traced cost N: N of them, one after the other.
+ */
+import { Context, Effect, Exit, Layer, References, Scope } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
+import { Settings } from "../../src/settings/Settings.ts"
+import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { ready, report, whenTold } from "../ChildSide.ts"
+
+const spansEach = 5
+const [, , , what = "", count = "0", ending = "ok"] = process.argv
+
+const around = <A, E, R>(name: string, kind: "internal" | "client" | "producer", inner: Effect.Effect<A, E, R>) =>
+  Effect.withSpan(inner, name, { kind, attributes: { operation: "create", table: "tags", rows: 1 } })
+
+/** As a write's: the request, its transaction with a statement, and what it leaves in two outboxes. */
+const request = (fails: boolean) =>
+  Effect.gen(function*() {
+    yield* around("db.tx", "internal", around("db.create", "client", Effect.void))
+    yield* around("outbox.enqueue", "producer", Effect.void)
+    yield* around("outbox.enqueue", "producer", Effect.void)
+    if (fails) yield* Effect.fail(new Error("no luck"))
+  }).pipe(
+    Effect.withSpan("POST /api/v1/tags", {
+      root: true,
+      kind: "server",
+      attributes: {
+        "http.request.method": "POST",
+        "http.route": "/api/v1/tags",
+        request_id: "bf0c7b0e-9a5c-4a6e-8d0e-3a3c9c0c8f10",
+        "server.address": "127.0.0.1",
+        "http.response.status_code": fails ? 500 : 201
+      }
+    }),
+    Effect.exit
+  )
+
+const countOf = (result: "exported" | "dropped" | "sampled_out") =>
+  Metrics.spans.labelled({ result }).metric.valueUnsafe(Context.empty()).count
+
+const accounts = () => ({
+  exported: countOf("exported"),
+  dropped: countOf("dropped"),
+  sampledOut: countOf("sampled_out"),
+  buffered: Metrics.spansBuffered.metric.valueUnsafe(Context.empty()).value
+})
+
+const rssMB = () => process.memoryUsage.rss() / 2 ** 20
+
+const scope = Scope.makeUnsafe()
+const context = await Effect.runPromise(
+  Scope.provide(
+    Layer.build(OpenTelemetry.layer("wordloom-bench").pipe(Layer.provideMerge(Settings.layer(process.env)))),
+    scope
+  )
+)
+const isTraced = Context.get(context, References.TracerEnabled)
+const run = Effect.runForkWith(context)
+const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
+
+const serve = () => {
+  let requests = 0
+  let first = 0
+  let most = 0
+  const server = createServer((_, response) => {
+    requests++
+    run(Effect.andThen(request(false), Effect.sync(() => response.end("{}"))))
+  }).listen(0, "127.0.0.1", () => ready(String((server.address() as AddressInfo).port)))
+  // What is loaded and compiled at first is no growth.
+  const look = setInterval(() => {
+    const now = rssMB()
+    if (requests > 2_000 && first === 0) first = now
+    if (first > 0) most = Math.max(most, now)
+  }, 250)
+  whenTold(() => {
+    clearInterval(look)
+    const atEnd = accounts()
+    const produced = isTraced ? requests * spansEach : 0
+    const startedAt = performance.now()
+    void close().then(() => {
+      report({ produced, atEnd, after: accounts(), closeMs: performance.now() - startedAt, growthMB: most - first })
+      process.exit(0)
+    })
+  })
+}
+
+const cost = async () => {
+  const many = (n: number) =>
+    Effect.runPromiseWith(context)(
+      Effect.repeat(Effect.andThen(request(ending === "fails"), Effect.yieldNow), { times: n - 1 })
+    )
+  await many(5_000)
+  const cpu = process.cpuUsage()
+  await many(Number(count))
+  const { system, user } = process.cpuUsage(cpu)
+  await close()
+  report({ us: (system + user) / Number(count), ...accounts() })
+  process.exit(0)
+}
+
+if (what === "serve") serve()
+else await cost()

@@ -1,0 +1,69 @@
+/** The stages of the search in other processes. */
+import { Effect, Layer } from "effect"
+import { RpcClient, type RpcClientError } from "effect/rpc"
+import { left, outgoing } from "../../src/plane/Envelope.ts"
+import { type Stage, StageFailed } from "../../src/plane/Payloads.ts"
+import { RequestPlane } from "../../src/plane/RequestPlane.ts"
+import type { Address } from "../../src/settings/SettingKind.ts"
+import { StageApi } from "./StageApi.ts"
+import { clientOf } from "./Wires.ts"
+
+/** What the far side said is not what was asked for; everything else is nobody's answer. */
+const isBroken = ({ reason }: RpcClientError.RpcClientError) => reason._tag === "RpcClientDefect"
+
+/** Takes what goes with a payload from the fiber that calls, and never outlasts its patience. */
+const called = <A, E>(
+  stage: Stage,
+  call: Effect.Effect<A, E | RpcClientError.RpcClientError>
+) =>
+  Effect.gen(function*() {
+    const headers = yield* outgoing
+    return yield* call.pipe(
+      RpcClient.withHeaders(headers),
+      Effect.timeoutOrElse({
+        duration: yield* left,
+        orElse: () => Effect.fail(new StageFailed({ stage, reason: "timeout" }))
+      })
+    )
+  }).pipe(
+    Effect.catchIf(
+      (error): error is RpcClientError.RpcClientError =>
+        typeof error === "object" && error !== null && "_tag" in error && error._tag === "RpcClientError",
+      (error) =>
+        Effect.andThen(
+          Effect.logWarning("a stage of the search did not answer", { stage, error: error.message }),
+          Effect.fail(new StageFailed({ stage, reason: isBroken(error) ? "broken" : "unreachable" }))
+        )
+    ),
+    Effect.catchDefect((defect) =>
+      Effect.andThen(
+        Effect.logError("a stage of the search broke", { stage, error: String(defect) }),
+        Effect.fail(new StageFailed({ stage, reason: "broken" }))
+      )
+    )
+  )
+
+const connected = (wire: "http" | "tcp", address: Address) =>
+  Effect.flatMap(
+    Layer.build(clientOf(wire, address)),
+    (protocol) => RpcClient.make(StageApi, { disableTracing: true }).pipe(Effect.provide(protocol))
+  )
+
+export interface Options {
+  readonly wire: "http" | "tcp"
+  readonly recall: Address
+  readonly hydrate: Address
+}
+
+export const layer = ({ hydrate, recall, wire }: Options) =>
+  Layer.effect(
+    RequestPlane,
+    Effect.gen(function*() {
+      const [first, second] = [yield* connected(wire, recall), yield* connected(wire, hydrate)]
+      return RequestPlane.of({
+        wire,
+        recall: (wanted) => called("recall", first.recall(wanted)),
+        hydrate: (wanted) => called("hydrate", second.hydrate(wanted))
+      })
+    })
+  )

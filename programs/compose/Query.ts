@@ -1,0 +1,54 @@
+/** A process of the request plane: serves stages of the search to the API. */
+import { Effect, Layer } from "effect"
+import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
+import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
+import { serve } from "../../layers/http/Serve.ts"
+import * as StageServer from "../../layers/plane/StageServer.ts"
+import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
+import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
+import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
+import * as Foundation from "./Foundation.ts"
+import { launch } from "./Main.ts"
+
+const needsWire = new SettingsInvalid({
+  mistakes: [{ name: "WORDLOOM_REQUEST_PLANE", value: "inproc", allowed: "a query process serves http or tcp" }]
+})
+
+const told = Layer.effectDiscard(
+  Effect.flatMap(
+    Settings,
+    ({ queryPort: port, requestPlane: wire }) => Effect.logInfo("serving stages of the search", { wire, port })
+  )
+)
+
+const http = Layer.unwrap(
+  Effect.map(
+    Settings,
+    ({ httpHost: host, queryPort: port, requestPlane, shutdownGrace: grace }) =>
+      requestPlane === "http" ? serve(StageServer.http, told, { host, port, grace }) : Layer.empty
+  )
+)
+
+const tcp = Layer.unwrap(
+  Effect.map(
+    Settings,
+    ({ httpHost: host, queryPort: port, requestPlane }) =>
+      requestPlane === "tcp" ? Layer.provide(told, StageServer.tcp({ host, port })) : Layer.empty
+  )
+)
+
+const wired = Layer.effectDiscard(
+  Effect.flatMap(Settings, ({ requestPlane }) => requestPlane === "inproc" ? needsWire : Effect.void)
+)
+
+const stages = Layer.mergeAll(wired, http, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))
+
+const probes = Layer.unwrap(
+  Effect.map(
+    Settings,
+    ({ httpHost: host, queryHttpPort: port, shutdownGrace: grace }) =>
+      serve(Layer.merge(HealthRoutes.layer, MetricsRoute.layer), Layer.empty, { host, port, grace })
+  )
+).pipe(Layer.provide(HealthPostgres.layer({ search: true })))
+
+launch(Layer.mergeAll(stages, probes).pipe(Layer.provide(Foundation.layer("wordloom-query"))))

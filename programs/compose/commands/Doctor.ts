@@ -1,0 +1,91 @@
+/** `wordloom doctor`: the troubleshooting table as checks against the running system. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Cause, Effect, Layer, Schema } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { FetchHttpClient } from "effect/http"
+import * as ProbesHttp from "../../../layers/http/ProbesHttp.ts"
+import * as DoctorPostgres from "../../../layers/postgres/DoctorPostgres.ts"
+import { examine, lookInside, type Told } from "../../../src/doctor/Doctor.ts"
+import { Finding } from "../../../src/doctor/Finding.ts"
+import { Settings } from "../../../src/settings/Settings.ts"
+import * as SearchEngine from "../SearchEngine.ts"
+import * as Backend from "./Backend.ts"
+import { failure, messageOf, unreachable } from "./ExitCode.ts"
+import * as Output from "./Output.ts"
+
+export interface Input {
+  readonly api: string | undefined
+  readonly traces: string | undefined
+  readonly manifests: string
+  readonly json: boolean
+}
+
+/** Jaeger and Tempo answer below `/api` of the address where Jaeger's pages are, too. */
+const backendOf = (traceUrl: string | undefined) => {
+  const url = traceUrl === undefined ? null : URL.parse(traceUrl.replaceAll("{trace_id}", "0"))
+  return url === null ? null : `${url.origin}/api`
+}
+
+const toldBy = ({ api, manifests, traces }: Input) =>
+  Effect.map(Settings, (settings): Told => {
+    const host = settings.httpHost === "0.0.0.0" ? "127.0.0.1" : settings.httpHost
+    return {
+      tracing: settings.tracing,
+      tracesUrl: settings.tracesUrl,
+      sampler: settings.sampler,
+      samplerArg: settings.samplerRatio,
+      logsAreJson: settings.logFormat === "json" || settings.logJsonLines || settings.logFormat === undefined,
+      backend: traces?.replace(/\/+$/, "") ?? backendOf(settings.traceUrl),
+      apiUrl: api?.replace(/\/+$/, "") ?? `http://${host}:${settings.httpPort}`,
+      folder: manifests
+    }
+  })
+
+const inside = lookInside.pipe(
+  Effect.provide(
+    Layer.mergeAll(DoctorPostgres.layer, SearchEngine.layer).pipe(Layer.provide(Backend.layerAsIs))
+  ),
+  Effect.catchCause((cause) =>
+    Effect.succeed({ database: messageOf(cause) ?? Cause.pretty(cause), engineAway: "not looked at" })
+  )
+)
+
+const colorOf = { ok: Output.green, warn: Output.yellow, fail: Output.red, skip: Output.dim } as const
+
+const columns: ReadonlyArray<Output.Column<Finding>> = [
+  { title: "CHECK", text: ({ id }) => id },
+  { title: "", text: ({ health }) => health, color: ({ health }) => colorOf[health] },
+  { title: "WHAT", text: ({ title }) => title },
+  { title: "FOUND", text: ({ cause }) => cause }
+]
+
+const mending = (findings: ReadonlyArray<Finding>): ReadonlyArray<string> =>
+  findings.filter(({ fix, health }) => fix !== null && (health === "warn" || health === "fail")).flatMap(
+    ({ evidence, fix, health, id }) => {
+      const shown = Object.entries(evidence).map(([name, value]) => `${name}=${value ?? "unknown"}`).join(" ")
+      return [`${colorOf[health](id)}  ${fix}`, ...(shown === "" ? [] : [Output.dim(`       ${shown}`)])]
+    }
+  )
+
+const textOf = (findings: ReadonlyArray<Finding>): string => {
+  const steps = mending(findings)
+  return [Output.table(columns, findings), ...(steps.length === 0 ? [] : ["", Output.bold("what to do"), ...steps])]
+    .join("\n")
+}
+
+const encode = Schema.encodeSync(Schema.Array(Finding))
+
+export const run = Effect.fnUntraced(function*(input: Input) {
+  const told = yield* toldBy(input).pipe(Effect.provide(Settings.layer(process.env)))
+  const seen = yield* inside
+  const findings = yield* examine(told, seen).pipe(
+    Effect.provide(ProbesHttp.layer.pipe(Layer.provide([FetchHttpClient.layer, NodeFileSystem.layer]))),
+    Effect.provide(SecureRandom.layerWebCrypto)
+  )
+  const failed = findings.filter(({ health }) => health === "fail").map(({ id }) => id)
+  yield* input.json
+    ? Output.printJson({ healthy: failed.length === 0, findings: encode(findings) })
+    : Output.print(textOf(findings))
+  if (typeof seen.database === "string") return yield* unreachable(seen.database)
+  if (failed.length > 0) return yield* failure(`${failed.join(", ")} failed`)
+})

@@ -1,0 +1,86 @@
+/** What doctor has looked at: settings, database, engine, trace backend, API and manifests; judged by nobody yet. */
+import { Context, type Effect } from "effect"
+import type { ProjectionFacts } from "../explain/Facts.ts"
+import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
+
+/** Rows that are looked at, the newest. */
+export const rowsLookedAt = 1_000
+
+export interface DatabaseFacts {
+  /** Of the newest rows of all outboxes. */
+  readonly rows: number
+  readonly rowsWithoutTrace: number
+  /** Of those, written by a request. */
+  readonly requestsWithoutTrace: number
+  /** Of a row that search has finished lately. */
+  readonly newestTrace: string | null
+  readonly projections: ReadonlyArray<ProjectionFacts>
+  /** Names of workers that ended without a word. */
+  readonly workersKilled: ReadonlyArray<string>
+  /** Workers that have let a lease end. */
+  readonly leasesOver: ReadonlyArray<string>
+  /** Leases of workers that do not live. */
+  readonly leasesOfNobody: ReadonlyArray<string>
+  readonly dead: ReadonlyArray<{ readonly projection: string; readonly errorType: string; readonly rows: number }>
+  /** Failed attempts of the last minutes. */
+  readonly failures: ReadonlyArray<{ readonly errorType: string; readonly times: number; readonly attempt: number }>
+  /** Rows that were lost at least twice within an hour, and by whom the last time. */
+  readonly lostAgain: ReadonlyArray<{ readonly event: string; readonly times: number; readonly worker: string }>
+  /** As the last comparison of the index with the entities found it. */
+  readonly drift: number
+}
+
+export class DoctorDatabase extends Context.Service<DoctorDatabase, {
+  readonly look: Effect.Effect<DatabaseFacts, StoreUnavailable>
+}>()("wordloom/doctor/SystemFacts/DoctorDatabase") {}
+
+export interface Answered {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: string
+}
+
+/** Asks other programs, each within a bounded time. */
+export class Probes extends Context.Service<Probes, {
+  /** `post`: JSON. A string is why there was no answer. */
+  readonly ask: (url: string, said?: {
+    readonly post?: unknown
+    readonly headers?: Readonly<Record<string, string>>
+  }) => Effect.Effect<Answered | string>
+  /** Files below a folder that have a liveness probe, with its path; `undefined`: there is no such folder. */
+  readonly livenessPaths: (folder: string) => Effect.Effect<
+    ReadonlyArray<{ readonly file: string; readonly path: string }> | undefined
+  >
+}>()("wordloom/doctor/SystemFacts/Probes") {}
+
+export interface SpanFacts {
+  readonly id: string
+  readonly parent: string | null
+  readonly name: string
+  readonly service: string
+}
+
+export interface SystemFacts {
+  readonly tracing: "off" | "local" | "export"
+  readonly tracesUrl: string
+  readonly sampler: string
+  readonly samplerArg: number
+  readonly logsAreJson: boolean
+  /** Why the database did not answer, or what it says. */
+  readonly database: DatabaseFacts | string
+  /** Why the engine did not answer. */
+  readonly engineAway: string | null
+  /** What became of a span that was sent; `null`: none was, as nothing is exported. */
+  readonly sent: Answered | string | null
+  /** Where traces are asked for; `null`: nobody said where. */
+  readonly backend: string | null
+  readonly found: boolean | string | null
+  /** The newest finished row's trace as the backend has it. */
+  readonly trace: ReadonlyArray<SpanFacts> | null
+  readonly apiUrl: string
+  readonly ready: Answered | string
+  readonly echoed: boolean
+  readonly metrics: Answered | string
+  readonly folder: string
+  readonly liveness: ReadonlyArray<{ readonly file: string; readonly path: string }> | undefined
+}

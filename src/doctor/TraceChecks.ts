@@ -1,0 +1,150 @@
+/** The findings about traces: whether they arrive, are whole, and are kept; no IO. */
+import type { Check, Said } from "./Check.ts"
+import type { SystemFacts } from "./SystemFacts.ts"
+
+const off = (tracing: string): Said => ({
+  health: "warn",
+  cause: tracing === "off" ? "tracing is off" : "tracing is local: nothing is exported",
+  evidence: { tracing },
+  fix: "WORDLOOM_TRACING_ENABLED=1"
+})
+
+/** Jaeger and Tempo alike: settings, the collector's answer, and the span that was sent. */
+const arrives = (facts: SystemFacts): Said => {
+  const { backend, found, sampler, sent, tracesUrl, tracing } = facts
+  if (tracing !== "export") return off(tracing)
+  if (sampler.endsWith("always_off")) {
+    return {
+      health: "fail",
+      cause: "the sampler drops every trace",
+      evidence: { sampler },
+      fix: "OTEL_TRACES_SAMPLER=parentbased_always_on"
+    }
+  }
+  if (typeof sent === "string" || sent === null) {
+    return {
+      health: "fail",
+      cause: `nobody takes traces at ${tracesUrl}: ${sent}`,
+      evidence: { endpoint: tracesUrl },
+      fix: "start the collector, or mend OTEL_EXPORTER_OTLP_ENDPOINT (its base, port 4318)"
+    }
+  }
+  if (sent.status >= 300) {
+    return {
+      health: "fail",
+      cause: `${tracesUrl} refuses traces with ${sent.status}`,
+      evidence: { endpoint: tracesUrl, status: sent.status },
+      fix: "OTEL_EXPORTER_OTLP_ENDPOINT must be the base address of an OTLP/HTTP receiver"
+    }
+  }
+  if (backend === null) {
+    return {
+      health: "ok",
+      cause: `${tracesUrl} took a span; nobody said where traces are looked at`,
+      evidence: { endpoint: tracesUrl, status: sent.status },
+      fix: "WORDLOOM_TRACE_URL, or --traces, and doctor looks for that span too"
+    }
+  }
+  return found === true
+    ? {
+      health: "ok",
+      cause: `a span was sent and found again at ${backend}`,
+      evidence: { endpoint: tracesUrl, backend }
+    }
+    : {
+      health: "fail",
+      cause: `a span was sent, but is not at ${backend}: ${typeof found === "string" ? found : "no such trace"}`,
+      evidence: { endpoint: tracesUrl, backend },
+      fix: "look at the collector's own exporter, and whether both speak of the same backend"
+    }
+}
+
+const restored = ({ backend, database, trace }: SystemFacts): Said => {
+  if (backend === null) return { health: "skip", cause: "nobody said where traces are looked at (--traces)" }
+  if (typeof database === "string") return { health: "skip", cause: "the database does not answer" }
+  if (database.newestTrace === null) return { health: "skip", cause: "no finished row has a trace" }
+  const evidence = { trace_id: database.newestTrace, spans: trace?.length ?? 0 }
+  if (trace === null) {
+    return {
+      health: "warn",
+      cause: `the backend does not have trace ${database.newestTrace}: not sampled, or not exported`,
+      evidence,
+      fix: "compare WORDLOOM_TRACING of the API and of the worker"
+    }
+  }
+  const services = new Set(trace.map(({ service }) => service))
+  return trace.some(({ name }) => name === "outbox.process")
+    ? { health: "ok", cause: `the newest row's trace has its worker's spans (${services.size} services)`, evidence }
+    : {
+      health: "fail",
+      cause: "the row has a traceparent, but the worker's spans are not in that trace",
+      evidence,
+      fix: "switch tracing on in the worker too: WORDLOOM_TRACING_ENABLED=1"
+    }
+}
+
+const port = ({ sent, tracesUrl, tracing }: SystemFacts): Said => {
+  if (tracing !== "export") return { health: "ok", cause: "nothing is exported" }
+  const is4317 = /:4317(\/|$)/.test(tracesUrl)
+  return is4317
+    ? {
+      health: "fail",
+      cause: `${tracesUrl}: port 4317 speaks gRPC, this exporter speaks HTTP`,
+      evidence: { endpoint: tracesUrl, answer: typeof sent === "string" ? sent : sent?.status ?? null },
+      fix: "OTEL_EXPORTER_OTLP_ENDPOINT=http://…:4318"
+    }
+    : { health: "ok", cause: "the exporter's port is not gRPC's", evidence: { endpoint: tracesUrl } }
+}
+
+const hops = ({ trace }: SystemFacts): Said => {
+  if (trace === null) return { health: "skip", cause: "no trace of a finished row could be read" }
+  const ids = new Set(trace.map(({ id }) => id))
+  const lost = trace.filter(({ parent }) => parent !== null && !ids.has(parent))
+  const [first] = lost
+  return first === undefined
+    ? { health: "ok", cause: `every span of the newest row's trace has its parent there (${trace.length} spans)` }
+    : {
+      health: "fail",
+      cause: `${first.service}: ${first.name} names a parent that nobody has`,
+      evidence: { span: first.name, service: first.service, without_parent: lost.length },
+      fix: "mend the hop before it: its span was not exported, or a proxy changed traceparent"
+    }
+}
+
+const roots = ({ trace }: SystemFacts): Said => {
+  if (trace === null) return { health: "skip", cause: "no trace of a finished row could be read" }
+  const orphans = trace.filter(({ parent, service }) => parent === null && service.endsWith("-worker"))
+  const [first] = orphans
+  return first === undefined
+    ? { health: "ok", cause: "the worker's spans hang below the request's" }
+    : {
+      health: "fail",
+      cause: `${first.name} of ${first.service} is a root in a request's trace`,
+      evidence: { span: first.name, service: first.service },
+      fix: "restore the row's traceparent before its span begins"
+    }
+}
+
+const sampled = ({ sampler, samplerArg, tracing }: SystemFacts): Said =>
+  tracing === "export" && (sampler.endsWith("ratio") && samplerArg < 1)
+    ? {
+      health: "warn",
+      cause: `${Math.round((1 - samplerArg) * 100)} % of the traces are dropped at their root`,
+      evidence: { sampler, ratio: samplerArg },
+      fix: "WORDLOOM_TRACE_KEEP keeps failed and slow ones whatever the ratio"
+    }
+    : { health: "ok", cause: `the sampler is ${sampler}`, evidence: { sampler } }
+
+export const traceChecks: ReadonlyArray<Check> = [
+  ["DX-01", "no trace in the backend", arrives],
+  ["DX-03", "API and worker apart, traceparent there", restored],
+  ["DX-04", "exporter silently sends nothing", port],
+  ["DX-05", "trace missing from the list", () => ({
+    health: "ok",
+    cause: "doctor asks for traces by their id, and trace verify by service and operation"
+  })],
+  ["DX-07", "not in Grafana", arrives],
+  ["DX-08", "chain broken between services", hops],
+  ["DX-20", "orphan spans from background work", roots],
+  ["DX-22", "slow or failed request absent", sampled]
+]

@@ -1,0 +1,55 @@
+/** What goes with a stage's payload over every wire: whose request it is, of which trace, and how long it may take. */
+import { Clock, Context, Duration, Effect, Option } from "effect"
+import { parseTraceparent, parseTracestate } from "../domain/TraceContext.ts"
+import { CurrentRequest, isRequestId } from "../telemetry/CurrentRequest.ts"
+import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+
+export type Headers = Readonly<Record<string, string | undefined>>
+
+/** Milliseconds that are left: clocks of two machines differ, a duration does not. */
+const timeLeft = "x-timeout-ms"
+
+/** The longest that a stage may be asked to work, whatever the caller says. */
+export const stageMax = Duration.seconds(30)
+
+/** By when the search must be answered, in the nanoseconds of Effect's clock. */
+export const AnswerBy = Context.Reference<bigint | undefined>("wordloom/plane/AnswerBy", {
+  defaultValue: () => undefined
+})
+
+/** What is left for the next stage; nothing is left once it is over. */
+export const left = Effect.gen(function*() {
+  const answerBy = yield* AnswerBy
+  if (answerBy === undefined) return stageMax
+  const rest = Duration.nanos(answerBy - (yield* Clock.currentTimeNanos))
+  return Duration.max(Duration.zero, Duration.min(stageMax, rest))
+})
+
+/** Of the current span and request. */
+export const outgoing = Effect.gen(function*() {
+  const carrier = yield* TraceCarrier
+  const { requestId } = yield* CurrentRequest
+  const span = Option.getOrUndefined(yield* Effect.option(Effect.currentParentSpan))
+  const context = span === undefined ? undefined : carrier.inject(span)
+  return {
+    [timeLeft]: String(Math.ceil(Duration.toMillis(yield* left))),
+    ...(requestId === null ? {} : { "x-request-id": requestId }),
+    ...(context === undefined ? {} : { traceparent: context.traceparent }),
+    ...(context?.tracestate == null ? {} : { tracestate: context.tracestate })
+  }
+})
+
+/** Whatever is damaged counts as absent: a stage answers in any case. */
+export const incoming = Effect.fnUntraced(function*(headers: Headers) {
+  const carrier = yield* TraceCarrier
+  const { traceparent } = headers
+  const given = headers["x-request-id"]
+  const asked = headers[timeLeft] ?? ""
+  return {
+    requestId: given !== undefined && isRequestId(given) ? given : null,
+    within: /^\d{1,6}$/.test(asked) ? Duration.min(stageMax, Duration.millis(Number(asked))) : stageMax,
+    parent: parseTraceparent(traceparent) === undefined
+      ? undefined
+      : carrier.extract({ traceparent: traceparent!, tracestate: parseTracestate(headers["tracestate"]) })
+  }
+})

@@ -1,0 +1,155 @@
+/** What the request plane promises over every wire: the answer, the error, the trace and the patience are the same. */
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
+import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
+import { AnswerBy } from "../../src/plane/Envelope.ts"
+import * as Front from "../../src/plane/Front.ts"
+import { RequestPlane, type Wire } from "../../src/plane/RequestPlane.ts"
+import { SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
+import { parseQuery } from "../../src/search/SearchQuery.ts"
+import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { newWord, put, write } from "../search/SearchFixtures.ts"
+import * as RecordedSpans from "../support/RecordedSpans.ts"
+
+type Index = typeof SearchIndex.Service
+
+/** The plane over an index; `E` is what can go wrong in opening it. */
+export type PlaneOver = (index: Layer.Layer<SearchIndex>) => Layer.Layer<RequestPlane, unknown>
+
+const changed = (change: (index: Index) => Partial<Index>) =>
+  Layer.effect(SearchIndex, Effect.map(SearchIndex, (index) => SearchIndex.of({ ...index, ...change(index) }))).pipe(
+    Layer.provide(SearchIndexMemory.layer)
+  )
+
+/** Where a stage is asked from, and what the index of the process that serves it does. */
+const over = (plane: PlaneOver, change: (index: Index) => Partial<Index> = () => ({})) => {
+  const index = changed(change)
+  return Layer.mergeAll(plane(index), index).pipe(Layer.provideMerge(RecordedSpans.layer))
+}
+
+const query = (text: string) => ({ terms: parseQuery(text) })
+
+const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.exit(effect), (exit) => {
+    if (Exit.isSuccess(exit)) throw new Error("it did not fail")
+    return Option.getOrThrow(Cause.findErrorOption(exit.cause)) as { readonly _tag: string; readonly message: string }
+  })
+
+export const suite = (wire: Wire, plane: PlaneOver) =>
+  describe(`the request plane over ${wire}`, () => {
+    it.live("answers a search as the index does, page after page", () =>
+      Effect.gen(function*() {
+        const word = newWord()
+        const all = Array.from({ length: 5 }, (_, at) => write({ title: `${word} ${at}`, body: `"${word}" <&> 東京` }))
+        yield* put(...all)
+        const first = yield* Front.find(query(word), 3, undefined)
+        const second = yield* Front.find(query(word), 3, first.next_cursor ?? undefined)
+        assert.strictEqual(first.items.length, 3)
+        assert.isNull(second.next_cursor)
+        assert.sameMembers([...first.items, ...second.items].map(({ id }) => id), all.map(({ id }) => id))
+        for (const { snippet } of first.items) assert.include(snippet, "<mark>")
+        assert.deepStrictEqual(yield* Front.find(query(newWord()), 3, undefined), { items: [], next_cursor: null })
+      }).pipe(Effect.provide(over(plane))))
+
+    it.live("makes one trace of it, with the request's id on every span, and tells busy from idle", () =>
+      Effect.gen(function*() {
+        const word = newWord()
+        yield* put(write({ title: word }))
+        yield* Front.find(query(word), 1, undefined).pipe(
+          Effect.provideService(CurrentRequest, { requestId: "r-1", actor: "anonymous" }),
+          Effect.withSpan("GET /api/v1/search")
+        )
+        const [root] = yield* RecordedSpans.named("GET /api/v1/search")
+        const [caller, server] = wire === "inproc" ? ["", ""] : [" CLIENT", " SERVER"]
+        assert.deepStrictEqual(yield* RecordedSpans.tree(root!, "stage", "x_request_id", "request_plane"), [
+          "GET /api/v1/search",
+          `  http-request${caller} x_request_id=r-1 request_plane=${wire}`,
+          `    handle_payload${server} stage=recall x_request_id=r-1 request_plane=${wire}`,
+          `    handle_payload${server} stage=hydrate x_request_id=r-1 request_plane=${wire}`
+        ])
+        for (const span of yield* RecordedSpans.all) {
+          if (span.name === "GET /api/v1/search") continue
+          assert.strictEqual(span.traceId, root!.traceId)
+          const [busy, idle] = [span.attributes.get("busy_ns"), span.attributes.get("idle_ns")]
+          assert.isAbove(Number(busy), 0)
+          assert.isAtLeast(Number(idle), 0)
+        }
+      }).pipe(Effect.provide(over(plane))))
+
+    it.live("knows a stage that waits from one that works", () =>
+      Effect.gen(function*() {
+        yield* Front.find(query("dog"), 1, undefined)
+        const [stage] = yield* RecordedSpans.named("handle_payload")
+        const [busy, idle] = [Number(stage!.attributes.get("busy_ns")), Number(stage!.attributes.get("idle_ns"))]
+        assert.isAtLeast(idle, 45e6)
+        assert.isAbove(idle, busy)
+      }).pipe(Effect.provide(over(plane, ({ recall }) => ({
+        recall: (...asked) => Effect.delay(recall(...asked), "50 millis")
+      })))))
+
+    it.live("gives out the index's own errors, typed, with both spans failed", () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* failureOf(Front.find(query("dog"), 1, "damaged")))._tag, "CursorInvalid")
+        const failed = (yield* RecordedSpans.all).filter((span) => RecordedSpans.errorOf(span) !== undefined)
+        assert.sameMembers(failed.map(({ name }) => name), ["http-request", "handle_payload"])
+        for (const span of failed) assert.strictEqual(span.attributes.get("error.type"), "CursorInvalid")
+      }).pipe(Effect.provide(over(plane))))
+
+    it.live("says that the engine is away", () =>
+      Effect.gen(function*() {
+        const error = yield* failureOf(Front.find(query("dog"), 1, undefined))
+        assert.strictEqual(error._tag, "SearchUnavailable")
+        assert.strictEqual(error.message, "the search engine (postgres) did not answer")
+      }).pipe(Effect.provide(over(plane, () => ({
+        recall: () => Effect.fail(new SearchUnavailable({ engine: "postgres", cause: new Error("away") }))
+      })))))
+
+    it.live("passes the dead line on, and ends the work of whoever missed it", () =>
+      Effect.gen(function*() {
+        const { recall } = yield* RequestPlane
+        const by = BigInt(Date.now() + 100) * 1_000_000n
+        const error = yield* failureOf(
+          recall({ query: query("dog"), limit: 1, cursor: null }).pipe(Effect.provideService(AnswerBy, by))
+        )
+        assert.deepInclude(error, { _tag: "StageFailed", message: "the recall stage of the search is too slow" })
+      }).pipe(Effect.provide(over(plane, () => ({ recall: () => Effect.never })))))
+
+    it.live("cancels what nobody waits for any more", () => {
+      const begun = Deferred.makeUnsafe<void>()
+      const ended = Deferred.makeUnsafe<void>()
+      return Effect.gen(function*() {
+        const search = yield* Effect.forkChild(Front.find(query("dog"), 1, undefined))
+        yield* Deferred.await(begun)
+        yield* Fiber.interrupt(search)
+        yield* Deferred.await(ended)
+      }).pipe(Effect.provide(over(plane, () => ({
+        recall: () =>
+          Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
+            Effect.onInterrupt(() => Deferred.succeed(ended, undefined))
+          )
+      }))))
+    })
+  })
+
+/** Only of a wire: in one process a defect is a defect. */
+export const remoteSuite = (wire: Wire, plane: PlaneOver, nobodyThere: Layer.Layer<RequestPlane, unknown>) =>
+  describe(`the request plane over ${wire}, in trouble`, () => {
+    it.live("says that a stage broke, and serves the next payload", () => {
+      let broken = true
+      return Effect.gen(function*() {
+        const error = yield* failureOf(Front.find(query("dog"), 1, undefined))
+        assert.deepInclude(error, { _tag: "StageFailed", message: "the recall stage of the search is broken" })
+        broken = false
+        assert.deepStrictEqual((yield* Front.find(query("dog"), 1, undefined)).items, [])
+      }).pipe(Effect.provide(over(plane, ({ recall }) => ({
+        recall: (...asked) => broken ? Effect.die(new Error("a bug")) : recall(...asked)
+      }))))
+    })
+
+    it.live("says that nobody answers", () =>
+      Effect.gen(function*() {
+        const error = yield* failureOf(Effect.timeout(Front.find(query("dog"), 1, undefined), Duration.seconds(30)))
+        assert.deepInclude(error, { _tag: "StageFailed" })
+        assert.match(error.message, /unreachable|too slow/)
+      }).pipe(Effect.provide(nobodyThere)))
+  })

@@ -1,0 +1,78 @@
+/** A search through the API and two query processes, as one trace; and what a caller hears when they are away. */
+import { assert, describe, it } from "@effect/vitest"
+import { freePort } from "../support/FreePort.ts"
+import { callerOf } from "../support/HttpCall.ts"
+import { ownDatabase } from "../support/OwnDatabase.ts"
+import { type Program, startProgram, until } from "../support/Programs.ts"
+import { created, isProblem, listening, logLines, newLibrary, programsEnv } from "../support/RunningApi.ts"
+
+const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
+const headers = {
+  "x-request-id": "r-1",
+  traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
+  tracestate: "vendor=1"
+}
+
+const linesOf = (program: Program) => logLines(program).filter((line) => line["trace_id"] === traceId)
+
+describe("the request plane", () => {
+  for (const wire of ["http", "tcp"] as const) {
+    it(`serves a search from two processes over ${wire}, told by the log lines alone`, async () => {
+      const database = await ownDatabase()
+      const [recall, hydrate] = [await freePort(), await freePort()]
+      const env = {
+        ...programsEnv(database),
+        WORDLOOM_TRACING: "local",
+        WORDLOOM_REQUEST_PLANE: wire,
+        WORDLOOM_QUERY_RECALL: `127.0.0.1:${recall}`,
+        WORDLOOM_QUERY_HYDRATE: `127.0.0.1:${hydrate}`,
+        WORDLOOM_QUERY_HTTP_PORT: "0"
+      }
+      const api = startProgram("api", env)
+      const worker = startProgram("worker", env)
+      const queries = [recall, hydrate].map((port) =>
+        startProgram("query", { ...env, WORDLOOM_QUERY_PORT: String(port) })
+      )
+      try {
+        const call = callerOf(await listening(api))
+        for (const query of queries) await query.printed(/serving stages/)
+        const library = await newLibrary(call)
+        await created(call, "blocks", { library_id: library["id"], title: "spiral", body: "a spiral galaxy" })
+        await until("the block in the search", async () => {
+          const { body, status } = await call("GET", "/api/v1/search?q=spiral")
+          return status === 200 && body.items.length === 1
+        })
+        assert.strictEqual((await call("GET", "/api/v1/search?q=spiral", { headers })).status, 200)
+        const request = await until(
+          "the request's lines",
+          () => linesOf(api).find(({ message }) => String(message).startsWith("GET /api/v1/search 200"))
+        )
+        const front = linesOf(api).find(({ parent_id, span }) =>
+          span === "http-request" && parent_id === request["span_id"]
+        )!
+        const stages = await until("both stages' lines", () => {
+          const found = queries.flatMap(linesOf).filter((line) => line["parent_id"] === front["span_id"])
+          return found.length === 2 ? found : undefined
+        })
+        assert.sameMembers(stages.map(({ stage }) => stage), ["recall", "hydrate"])
+        for (const line of [front, ...stages]) {
+          assert.deepInclude(line, { x_request_id: "r-1", tracestate: "vendor=1" })
+          assert.isAbove(Number(line["busy_ns"]), 0)
+          assert.isAbove(Number(line["idle_ns"]), 0)
+        }
+        assert.deepStrictEqual(await Promise.all(queries.map((query) => query.stop())), [0, 0])
+        isProblem(await call("GET", "/api/v1/search?q=spiral"), 503)
+      } finally {
+        await Promise.all([api, worker, ...queries].map((program) => program.stop("SIGKILL")))
+        await database.drop()
+      }
+    })
+  }
+
+  it("is needed by a query process", async () => {
+    const query = startProgram("query", { WORDLOOM_REQUEST_PLANE: "inproc" })
+    await query.ended
+    assert.strictEqual(query.process.exitCode, 78)
+    assert.match(query.errors(), /WORDLOOM_REQUEST_PLANE=inproc is not allowed: a query process serves http or tcp/)
+  })
+})
