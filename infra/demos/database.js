@@ -87,10 +87,8 @@ export const connect = async (url) => {
    * @param {string} blockId
    * @param {string} title
    */
-  const changePast = async (blockId, title) => {
-    await runtime.runPromise(sql`
-      update blocks set title = ${title}, version = version + 1, updated_at = clock_timestamp() where id = ${blockId}`)
-  }
+  const changePast = (blockId, title) =>
+    runtime.runPromise(sql`update blocks set title = ${title}, version = version + 1 where id = ${blockId}`)
 
   /**
    * Somebody waits for a lock on the table.

@@ -26,7 +26,7 @@ const check = (what, passed, found) => ({
  * @param {string} title
  */
 const aBlock = async (stage, title) => {
-  const library = await stage.write("POST", "libraries", { name: `${title} ${Date.now()}` })
+  const library = await stage.write("POST", "libraries", { name: `of ${title}` })
   const block = await stage.write("POST", "blocks", { library_id: library.id, title, body: "lab" })
   await untilSearchable(stage, block.id)
   return block
@@ -113,7 +113,7 @@ const search = async (/** @type {Stage} */ stage) => {
 
   step("break 5", "the engine is slow and much was written before: the lag grows")
   engine.always("slow", 800)
-  const library = await write("POST", "libraries", { name: `backlog ${Date.now()}` })
+  const library = await write("POST", "libraries", { name: "backlog" })
   for (let at = 0; at < 20; at++) {
     await write("POST", "blocks", { library_id: library.id, title: `backlog ${at}`, body: "" })
   }

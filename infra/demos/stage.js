@@ -95,7 +95,7 @@ export const setStage = async (settings = {}, through = (otlp) => otlp) => {
   const wordloom = async (...args) => {
     const { code, err, out } = await runProgram("wordloom.js", [...args, "--json"], shared)
     if (out === "") throw new Error(`wordloom ${args.join(" ")} ended with ${code}: ${err.trim()}`)
-    return { code, answer: /** @type {any} */ (JSON.parse(out)) }
+    return { code, answer: JSON.parse(out) }
   }
 
   const look = async (/** @type {string} */ path) => JSON.parse((await ask(`${api}/api/v1/${path}`)).text)

@@ -88,6 +88,9 @@ const placed = Effect.fnUntraced(function*(script: string) {
   return { script: lacking === undefined ? `unset WORDLOOM_TRACING\n${text}` : text, env }
 })
 
+/** Some thirty programs start, one after the other. */
+const hangAfterMs = 600_000
+
 describe("the commands of the lab and of the runbook", () => {
   it("are all marked as something that is run", () => {
     const known = ["sh", "program", "full", "servers"]
@@ -112,5 +115,5 @@ describe("the commands of the lab and of the runbook", () => {
       if (lacking !== undefined) return
       assert.lengthOf(output.match(/^PASS {2}trace /gm) ?? [], 2)
       assert.match(output, /^removed 0, kept 2$/m)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped), hangAfterMs)
 })

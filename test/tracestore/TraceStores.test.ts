@@ -1,7 +1,7 @@
 /** Jaeger and Tempo tell of the same writes; their adapters read the same traces from both. */
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
-import { Answer, traceOf } from "../../layers/tracestore/OtlpShape.ts"
+import { type Answer, traceOf } from "../../layers/tracestore/OtlpShape.ts"
 import * as TraceStoreJaeger from "../../layers/tracestore/TraceStoreJaeger.ts"
 import * as TraceStoreTempo from "../../layers/tracestore/TraceStoreTempo.ts"
 import { isWorkers } from "../../src/trace/Story.ts"
