@@ -140,7 +140,8 @@ type Found = Pick<ChangeFacts, "kind" | "id" | "event"> & { readonly version: nu
 
 const foundBy = (contents: Contents, asked: Asked): ReadonlyArray<Found> => {
   if (asked.by !== "event" && "id" in asked) return [{ kind: asked.by, id: asked.id, version: null, event: null }]
-  const rows = HashMap.toValues(contents.rows).toSorted((a, b) => a.id - b.id)
+  const rows = HashMap.toValues(contents.rows).filter(({ change }) => change.kind !== "session")
+    .toSorted((a, b) => a.id - b.id)
   const toFound = ({ change: { id, kind, version } }: Row): Found => ({
     kind: entityKindOf(kind),
     id,

@@ -37,22 +37,27 @@ const toFound = (row: ReturnType<typeof asFound>[number]): Found => ({
 const limit = changesMax + 1
 
 const change = "entity_type as kind, entity_id as id, entity_version as version"
+/** What is said in a session changes no entity. */
+const isChange = "entity_type <> 'session'"
 
 const byEvent = (projection: Projection) =>
   `select ${change}, '${projection}' as projection, id::float8 as event
     from outbox_lanes as lane cross join lateral (
-      select * from ${hotTable[projection]} as row where row.lane = lane.lane and row.id = $1::bigint) as row
+      select * from ${
+    hotTable[projection]
+  } as row where row.lane = lane.lane and row.id = $1::bigint and ${isChange}) as row
     where lane.projection = '${projection}'
   union all select ${change}, '${projection}', id::float8 from outbox_dead
-    where projection = '${projection}' and id = $1::bigint
+    where projection = '${projection}' and id = $1::bigint and ${isChange}
   union all (select ${change}, '${projection}', id::float8 from outbox_done
-    where projection = '${projection}' and id = $1::bigint limit 1)`
+    where projection = '${projection}' and id = $1::bigint and ${isChange} limit 1)`
 
 /** The backlog has no index by request or trace, which every write would pay for: it is read. */
 const inBacklog = (condition: string) => (projection: Projection) =>
-  `(select ${change} from ${hotTable[projection]} where ${condition} limit ${limit})`
+  `(select ${change} from ${hotTable[projection]} where ${condition} and ${isChange} limit ${limit})`
 
-const inDead = (condition: string) => `(select ${change} from outbox_dead where ${condition} limit ${limit})`
+const inDead = (condition: string) =>
+  `(select ${change} from outbox_dead where ${condition} and ${isChange} limit ${limit})`
 
 const distinct = (parts: ReadonlyArray<string>) =>
   `select kind, id, version, null as projection, null::float8 as event
@@ -82,7 +87,7 @@ const ofTrace = "substr(traceparent, 4, 32) = $1"
 const beginsWith = "starts_with(traceparent, '00-' || $1)"
 const byTrace = [
   distinct(numbered([
-    `(select ${change} from outbox_done where ${ofTrace} limit ${limit})`,
+    `(select ${change} from outbox_done where ${ofTrace} and ${isChange} limit ${limit})`,
     ...Projection.literals.map(inBacklog(beginsWith)),
     inDead(beginsWith)
   ]))

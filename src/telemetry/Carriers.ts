@@ -1,8 +1,8 @@
 /**
  * Every wire on which a trace travels, and how its two values are put there and taken off again.
  *
- * What comes from outside is not believed: what breaks the rules, or is there twice, is no context at all. It is counted,
- * and the work goes on under a new root.
+ * What comes from outside is not believed: what breaks the rules, or is there twice, is no context at all. It is
+ * counted, and the work goes on under a new root.
  */
 import { Effect } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
