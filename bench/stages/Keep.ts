@@ -1,4 +1,4 @@
-/** Requests of which some fail in the worker up to a minute and a half later: what a real Jaeger has of them at the end. */
+/** Requests of which some fail in the worker up to a minute and a half later: what a real Jaeger has of them then. */
 import { start as startServer } from "../../infra/servers.js"
 import { startProgram, until } from "../../test/support/Programs.ts"
 import type { Finding } from "../Findings.ts"
