@@ -1,4 +1,4 @@
-/** A run of requests of which some fail in the worker, some are slow and some are asked for; and what is kept of them. */
+/** A run of requests of which some fail in the worker, some are slow and some are asked for; what is kept of them. */
 import { Redacted } from "effect"
 import { createHash } from "node:crypto"
 import { keyedHash } from "../layers/telemetry/KeyedHash.ts"

@@ -1,4 +1,4 @@
-/** What a collector with a fault does to the program that it watches: memory, latency, connections, and every span told. */
+/** What a collector with a fault does to the program that it watches: memory, latency, connections, every span told. */
 import { Agent, request as httpRequest } from "node:http"
 import { start } from "../Children.ts"
 import type { Finding } from "../Findings.ts"

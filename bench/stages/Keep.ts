@@ -1,4 +1,4 @@
-/** Requests of which some fail in the worker up to a minute and a half later: what of them a real Jaeger has at the end. */
+/** Requests of which some fail in the worker up to a minute and a half later: what a real Jaeger has of them then. */
 import { start as startServer } from "../../infra/servers.js"
 import { startProgram, until } from "../../test/support/Programs.ts"
 import type { Finding } from "../Findings.ts"
@@ -7,8 +7,6 @@ import { shown } from "../Numbers.ts"
 import type { Server } from "../Peers.ts"
 import { databaseUrl, within } from "../Sessions.ts"
 import type { Stage } from "../Stage.ts"
-
-const services = ["wordloom-api", "wordloom-search-outbox-worker", "wordloom-chronicle-outbox-worker"]
 
 /** Jaeger's own JSON. */
 interface JaegerTrace {
@@ -36,18 +34,15 @@ const seenOf = ({ processes, spans }: JaegerTrace): ReadonlyArray<SeenSpan> =>
     attributes: Object.fromEntries(span.tags.map(({ key, value }) => [key, value]))
   }))
 
-/** Every trace in which one of the product's services has a part. */
-const tracesIn = async (query: string) => {
-  const found = new Map<string, ReadonlyArray<SeenSpan>>()
-  for (const service of services) {
-    const answer = await fetch(`${query}/api/traces?service=${service}&limit=100000&lookback=1h`)
+/** What Jaeger has of these traces. */
+const tracesIn = async (query: string, traceIds: ReadonlyArray<string>) => {
+  const found: Array<SeenSpan> = []
+  for (const traceId of traceIds) {
+    const answer = await fetch(`${query}/api/traces/${traceId}`)
     const { data } = await answer.json() as { readonly data: ReadonlyArray<JaegerTrace> | null }
-    for (const trace of data ?? []) {
-      const spans = seenOf(trace)
-      if (spans[0] !== undefined) found.set(spans[0].traceId, spans)
-    }
+    found.push(...(data ?? []).flatMap(seenOf))
   }
-  return [...found.values()].flat()
+  return found
 }
 
 interface Wanted {
@@ -83,7 +78,7 @@ const measure = async (server: Server, { counts, lagSeconds }: Wanted) => {
   await new Promise((done) => setTimeout(done, 6_000))
   await worker.stop()
   await api.stop()
-  const judged = judge(sent, await tracesIn(jaeger.urls.query))
+  const judged = judge(sent, await tracesIn(jaeger.urls.query, sent.map(({ traceId }) => traceId)))
   await jaeger.stop()
   return judged
 }

@@ -1,5 +1,5 @@
 /**
- * Requests of five spans each, with the product's tracer and nothing else: what they cost, and what becomes of the spans.
+ * Requests of five spans each, with the product's tracer alone: what they cost, and what becomes of the spans.
  * program.js traced serve: over HTTP, until its input ends. program.js traced cost N: N of them, one after the other.
  */
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"

@@ -12,8 +12,8 @@ import { resourceOf } from "./Resource.ts"
 import * as SpanQueue from "./SpanQueue.ts"
 import { toReadable } from "./SpanRecord.ts"
 
-/** How long a stopping process waits for its last spans. */
-const flushFor = "3 seconds"
+/** With the second in which what is aborted may end, a stopping process waits three for its last spans. */
+const flushFor = "2 seconds"
 
 const sweepEvery = "1 second"
 
