@@ -27,6 +27,44 @@ import { Deferred, Effect, ManagedRuntime, Redacted } from "effect"
 
 /** @typedef {Awaited<ReturnType<typeof connect>>} Database */
 
+/**
+ * @param {ManagedRuntime.ManagedRuntime<PgClient.PgClient, unknown>} runtime
+ * @param {PgClient.PgClient} sql
+ */
+const locksOf = (runtime, sql) => {
+  /** @type {Set<() => Promise<void>>} */
+  const held = new Set()
+
+  /**
+   * Nobody else reads or writes the table until the lock is released.
+   * @param {string} table
+   */
+  const lock = async (table) => {
+    const taken = Deferred.makeUnsafe()
+    const released = Deferred.makeUnsafe()
+    const transaction = runtime.runPromise(sql.withTransaction(
+      sql`lock table ${sql(table)} in access exclusive mode`.pipe(
+        Effect.andThen(Deferred.succeed(taken, undefined)),
+        Effect.andThen(Deferred.await(released))
+      )
+    ))
+    const release = async () => {
+      held.delete(release)
+      Deferred.doneUnsafe(released, Effect.void)
+      await transaction
+    }
+    held.add(release)
+    await Promise.race([runtime.runPromise(Deferred.await(taken)), transaction])
+    return release
+  }
+
+  const releaseAll = async () => {
+    for (const release of held) await release()
+  }
+
+  return { lock, releaseAll }
+}
+
 /** @param {string} url */
 export const connect = async (url) => {
   const runtime = ManagedRuntime.make(PgClient.layer({
@@ -36,9 +74,6 @@ export const connect = async (url) => {
     startupParameters: { statement_timeout: "10s", timezone: "UTC" }
   }))
   const sql = await runtime.runPromise(PgClient.PgClient)
-
-  /** @type {Set<() => Promise<void>>} */
-  const held = new Set()
 
   /**
    * As JSON, so that every time keeps its microseconds and two readings can be compared to the letter.
@@ -100,32 +135,7 @@ export const connect = async (url) => {
     return waiting.length > 0
   }
 
-  /**
-   * Nobody else reads or writes the table until the lock is released.
-   * @param {string} table
-   */
-  const lock = async (table) => {
-    const taken = Deferred.makeUnsafe()
-    const released = Deferred.makeUnsafe()
-    const transaction = runtime.runPromise(sql.withTransaction(
-      sql`lock table ${sql(table)} in access exclusive mode`.pipe(
-        Effect.andThen(Deferred.succeed(taken, undefined)),
-        Effect.andThen(Deferred.await(released))
-      )
-    ))
-    const release = async () => {
-      held.delete(release)
-      Deferred.doneUnsafe(released, Effect.void)
-      await transaction
-    }
-    held.add(release)
-    await Promise.race([runtime.runPromise(Deferred.await(taken)), transaction])
-    return release
-  }
-
-  const releaseAll = async () => {
-    for (const release of held) await release()
-  }
+  const { lock, releaseAll } = locksOf(runtime, sql)
 
   return {
     eventOf,

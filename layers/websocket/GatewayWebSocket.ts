@@ -12,7 +12,7 @@ import { attendEvery } from "../../src/realtime/Presence.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { User } from "../../src/realtime/Session.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
-import { TraceBorder } from "../../src/telemetry/TraceBorder.ts"
+import { type TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { closing, make as makeClient, type SocketClient } from "./SocketClient.ts"
 
 export interface Options {

@@ -4,7 +4,7 @@
  * What comes from outside is not believed: what breaks the rules, or is there twice, is no context at all. It is
  * counted, and the work goes on under a new root.
  */
-import { Effect } from "effect"
+import { type Effect } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import { type CarrierName, read, receive } from "./InboundContext.ts"
 

@@ -1,4 +1,4 @@
-/** The real API and a worker whose search refuses some rows: a tenth of the traces is kept, and all that are worth it. */
+/** The real API and a worker whose search refuses some rows: a tenth of the traces is kept, and what is worth it. */
 import { assert, describe, it } from "@effect/vitest"
 import { envOf, judge, kinds, sendAll } from "../../bench/KeptRun.ts"
 import { otlpReceiver, type ReceivedSpan } from "../support/OtlpReceiver.ts"

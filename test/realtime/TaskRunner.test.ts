@@ -1,4 +1,4 @@
-/** What a task makes of a message: whose trace it is, whom it tells, and what becomes of it when somebody cannot be told. */
+/** What a task makes of a message: whose trace it is, whom it tells, and what if somebody cannot be told. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { EntityId } from "../../src/domain/Entity.ts"

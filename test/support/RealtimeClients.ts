@@ -63,6 +63,7 @@ export const member = (
   let joined = false
   let left = false
   let connections = 0
+  let attempts = 0
   let after: number | undefined
 
   const transmit = (clientId: string) => {
@@ -94,7 +95,7 @@ export const member = (
   const open = () => {
     if (left) return
     const all = urls()
-    const url = all[Math.floor(Math.random() * all.length)]!
+    const url = all[attempts++ % all.length]!
     const opened = new WebSocket(`${url}/?user=${user}`, { handshakeTimeout: 10_000 })
     socket = opened
     opened.on("open", () => {

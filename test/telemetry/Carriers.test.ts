@@ -86,7 +86,7 @@ describe.each(wires.map((wire) => [wire.carrier.name, wire] as const))("a trace 
   const { carrier, empty, raw } = wire
   const count = Effect.map(
     Metric.value(invalidContexts.labelled({ carrier: name }).metric),
-    ({ count }) => Number(count)
+    ({ count }) => count
   )
 
   it("comes back as it was sent", () => {

@@ -1,80 +1,18 @@
 /** Traces that are kept although they were not sampled: whole, from every process, and no others. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Duration, Effect, Exit, Layer, Option, Result, Tracer } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Layer, Option, Tracer } from "effect"
 import * as TraceSignalsMemory from "../../layers/memory/TraceSignalsMemory.ts"
-import * as TracerProvider from "../../layers/telemetry/TracerProvider.ts"
 import type { TraceContext } from "../../src/domain/TraceContext.ts"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
-import { read } from "../../src/settings/Settings.ts"
 import { exchangeOnce } from "../../src/telemetry/KeepExchange.ts"
 import { KeptTraces } from "../../src/telemetry/KeptTraces.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { KeepExchanged, TraceKeeping } from "../../src/telemetry/TraceKeeping.ts"
 import type { TraceSignals } from "../../src/telemetry/TraceSignals.ts"
 import { otlpReceiver, type ReceivedSpan } from "../support/OtlpReceiver.ts"
+import { make, processOf, request } from "./KeptParts.ts"
 
 const second = 1_000_000_000n
-
-const never = { OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" }
-
-/** A process of its own: its settings, its queue and its memory. */
-const processOf = (url: string, service: string, env: Readonly<Record<string, string>> = {}) => {
-  const settings = Result.getOrThrow(
-    read({
-      WORDLOOM_TRACING: "export",
-      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url,
-      OTEL_BSP_SCHEDULE_DELAY: "60000",
-      ...never,
-      ...env
-    })
-  )
-  return TracerProvider.layer(settings, service)
-}
-
-interface Part {
-  readonly name: string
-  readonly kind?: Tracer.SpanKind
-  readonly attributes?: Readonly<Record<string, unknown>>
-  readonly lasts?: bigint
-  readonly fails?: boolean
-  readonly inner?: ReadonlyArray<Part>
-}
-
-/** Makes the spans as they say, the inner ones first to end, and answers the contexts by their names. */
-const make = (part: Part, parent: Option.Option<Tracer.AnySpan>): Effect.Effect<Map<string, TraceContext>> =>
-  Effect.gen(function*() {
-    const tracer = yield* Tracer.Tracer
-    const carrier = yield* TraceCarrier
-    const startTime = yield* Clock.currentTimeNanos
-    const { fails, inner = [], kind = "internal", lasts = 1_000n, name } = part
-    const span = tracer.span({
-      name,
-      parent,
-      kind,
-      startTime,
-      annotations: Context.empty(),
-      links: [],
-      root: Option.isNone(parent),
-      sampled: true
-    })
-    for (const [key, value] of Object.entries(part.attributes ?? {})) span.attribute(key, value)
-    const made = new Map([[name, carrier.inject(span)!]])
-    for (const one of inner) for (const [key, value] of yield* make(one, Option.some(span))) made.set(key, value)
-    span.end(startTime + lasts, fails === true ? Exit.fail(new Error("no luck")) : Exit.void)
-    return made
-  })
-
-const request = (more: Partial<Part> = {}, status = 201) =>
-  make({
-    name: "POST /api/v1/tags",
-    kind: "server",
-    attributes: { "http.response.status_code": status },
-    inner: [{ name: "db.tx", inner: [{ name: "db.create", kind: "client" }] }, {
-      name: "outbox.enqueue",
-      kind: "producer"
-    }],
-    ...more
-  }, Option.none())
 
 const whole = ["POST /api/v1/tags", "db.create", "db.tx", "outbox.enqueue"]
 
