@@ -1,5 +1,6 @@
 /** Requests as plain as they come: any header byte, any body, and nothing added that the test did not say. */
-import { Agent, type IncomingHttpHeaders, request } from "node:http"
+import { Agent, type ClientRequest, type IncomingHttpHeaders, request } from "node:http"
+import type { Socket } from "node:net"
 
 export interface Said {
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>>
@@ -20,6 +21,17 @@ export interface Answer {
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+
+/** When each connection was given back; a server ends one that was idle for five seconds. */
+const idleSince = new WeakMap<Socket, number>()
+const mayHaveEndedMs = 4_000
+agent.on("free", (socket: Socket) => idleSince.set(socket, Date.now()))
+
+/** The end of an idle connection and a request on it met half-way: nobody has read that one. */
+const cameTooLate = (asked: ClientRequest, error: NodeJS.ErrnoException): boolean => {
+  const since = asked.socket === null ? undefined : idleSince.get(asked.socket)
+  return asked.reusedSocket && error.code === "ECONNRESET" && Date.now() - (since ?? Infinity) > mayHaveEndedMs
+}
 
 const parsed = (text: string): unknown => {
   try {
@@ -45,7 +57,7 @@ const headersOf = ({ chunked, headers }: Said, body: Buffer | undefined) => ({
 
 const pieceOf = 16_384
 
-export const call = (method: string, url: string, said: Said = {}) =>
+export const call = (method: string, url: string, said: Said = {}): Promise<Answer> =>
   new Promise<Answer>((answered, failed) => {
     const body = bodyOf(said)
     const asked = request(url, { method, agent, headers: headersOf(said, body) }, (response) => {
@@ -57,7 +69,10 @@ export const call = (method: string, url: string, said: Said = {}) =>
         answered({ status: response.statusCode!, headers: response.headers, text, body: parsed(text) })
       })
     })
-    asked.on("error", failed)
+    asked.on(
+      "error",
+      (error) => cameTooLate(asked, error) ? call(method, url, said).then(answered, failed) : failed(error)
+    )
     const bytes = body ?? Buffer.alloc(0)
     for (let at = 0; at < bytes.length; at += pieceOf) asked.write(bytes.subarray(at, at + pieceOf))
     asked.end()
