@@ -39,6 +39,7 @@ export const urlOf = ({ base }: Store, path: string, query: Readonly<Record<stri
 
 const textOf = (response: HttpClientResponse.HttpClientResponse, tooLarge: () => TraceStoreUnavailable) =>
   Effect.gen(function*() {
+    if (Number(response.headers["content-length"] ?? 0) > bytesMax) return yield* tooLarge()
     const chunks: Array<Uint8Array> = []
     let size = 0
     yield* Stream.runForEach(response.stream, (chunk) => {

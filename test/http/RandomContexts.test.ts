@@ -11,6 +11,8 @@ import { withSeed } from "../support/Seeded.ts"
 const sets = 1_000
 const rounds = Array.from({ length: process.env["WORDLOOM_FULL"] === "1" ? 10 : 1 }, (_, at) => at + 1)
 const together = 16
+/** Of Node's 16 KiB, less what every request has. */
+const headersMax = 16_000
 
 const valid = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]$/
 
@@ -32,8 +34,13 @@ describe("random trace contexts", () => {
         const one = async () => {
           const headers = anyContext(random)
           const { call } = running
-          const answer = await call("POST", "/api/v1/tags", { headers, json: { name: fresh("any"), color: "#123456" } })
-          // What is longer than HTTP's limit is refused before anybody reads it.
+          const json = { name: fresh("any"), color: "#123456" }
+          const answer = await call("POST", "/api/v1/tags", { headers, json }).catch((error: unknown) => {
+            // Node refuses what is longer than its limit and hangs up, perhaps on somebody who is still sending.
+            if (JSON.stringify(headers).length > headersMax) return undefined
+            throw error
+          })
+          if (answer === undefined) return
           assert.include([201, 431], answer.status, `${JSON.stringify(headers)}: ${answer.text}`)
           if (answer.status !== 201) return
           assert.match(answer.headers["traceparent"] as string, valid)
