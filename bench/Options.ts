@@ -25,6 +25,8 @@ export interface Options {
   readonly rows: number | undefined
   /** Replaces how long a stage measures each thing, where it measures for a time. */
   readonly seconds: number | undefined
+  /** What is wrong with `exporter`'s collectors; all of it without. */
+  readonly faults: ReadonlyArray<string> | undefined
   readonly quick: boolean
   readonly full: boolean
   readonly allPeers: boolean
@@ -32,7 +34,8 @@ export interface Options {
 
 const usage = (message: string): never => {
   process.stderr.write(`${message}
-usage: npm run bench -- [--stage NAME[,NAME…]] [--rounds N] [--rows N] [--seconds N] [--quick] [--full] [--peers all]
+usage: npm run bench -- [--stage NAME[,NAME…]] [--rounds N] [--rows N] [--seconds N] [--faults NAME[,NAME…]]
+       [--quick] [--full] [--peers all]
 stages: ${stageNames.join(" ")} all
 --quick: one round and a fifth of the rows; the figures are rough
 --full: growth also with 5,000,000 rows
@@ -55,6 +58,7 @@ const parsed = (args: ReadonlyArray<string>) => {
         rounds: { type: "string" },
         rows: { type: "string" },
         seconds: { type: "string" },
+        faults: { type: "string" },
         peers: { type: "string", default: "some" },
         quick: { type: "boolean", default: false },
         full: { type: "boolean", default: false }
@@ -76,6 +80,7 @@ export const readOptions = (args: ReadonlyArray<string>): Options => {
     rounds: positive("rounds", values.rounds) ?? (values.quick ? 1 : 3),
     rows: positive("rows", values.rows),
     seconds: positive("seconds", values.seconds),
+    faults: values.faults?.split(","),
     quick: values.quick,
     full: values.full,
     allPeers: values.peers === "all"

@@ -1,6 +1,7 @@
 /**
  * Requests of five spans each, with the product's tracer alone: what they cost, and what becomes of the spans.
- * program.js traced serve: over HTTP, until its input ends. program.js traced cost N: N of them, one after the other.
+ * program.js traced serve N: over HTTP, until its input ends; memory is looked at once N were served.
+ * program.js traced cost N: N of them, one after the other.
  */
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
 import { createServer } from "node:http"
@@ -72,7 +73,7 @@ const serve = () => {
   // What is loaded and compiled at first is no growth.
   const look = setInterval(() => {
     const now = rssMB()
-    if (requests > 2_000 && first === 0) first = now
+    if (requests > Number(count) && first === 0) first = now
     if (first > 0) most = Math.max(most, now)
   }, 250)
   whenTold(() => {

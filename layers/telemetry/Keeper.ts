@@ -51,8 +51,9 @@ const ringsOf = ({ holdBytes, holdMs, now }: KeeperOptions) => {
   return {
     rows,
     addSpans: (held: Held) => {
-      SpanCounts.held(held.spans)
-      forget(spans.add(held, now()))
+      const forgotten = spans.add(held, now())
+      SpanCounts.held(held.spans - forgotten)
+      SpanCounts.sampledOut(forgotten)
     },
     tell: (wanted: ReadonlySet<string>) => {
       SpanCounts.released(spans.tell(wanted))

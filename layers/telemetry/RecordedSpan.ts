@@ -1,6 +1,7 @@
 /** An Effect span recorded by OpenTelemetry, by its conventions: success leaves the status unset, an error is short. */
 import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
 import * as Otel from "@opentelemetry/api"
+import { RandomIdGenerator } from "@opentelemetry/sdk-trace-base"
 import { Cause, Context, Exit, Option, type Tracer } from "effect"
 import { excerpt } from "../../src/domain/Text.ts"
 import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
@@ -75,6 +76,31 @@ type Options = Parameters<Tracer.Tracer["span"]>[0]
 const rootContext = ({ annotations }: Options): Otel.Context =>
   Context.get(annotations, DebugTrace) ? asDebug(Otel.ROOT_CONTEXT) : Otel.ROOT_CONTEXT
 
+const begun = (tracer: Otel.Tracer, options: Options, parent: Otel.SpanContext | undefined): Otel.Span =>
+  tracer.startSpan(
+    options.name,
+    {
+      kind: kinds[options.kind],
+      startTime: hrTime(options.startTime),
+      links: options.links.map(({ attributes, span }) => ({
+        context: spanContextOf(span),
+        attributes: attributesOf(Object.entries(attributes))
+      }))
+    },
+    parent === undefined ? rootContext(options) : Otel.trace.setSpanContext(Otel.ROOT_CONTEXT, parent)
+  )
+
+const ids = new RandomIdGenerator()
+
+/** Of a span whose parent was not sampled here. Every sampler would say the same, at the price of asking it. */
+const below = ({ traceId, traceState }: Otel.SpanContext): Otel.Span =>
+  Otel.trace.wrapSpanContext({
+    traceId,
+    spanId: ids.generateSpanId(),
+    traceFlags: Otel.TraceFlags.NONE,
+    ...(traceState === undefined ? {} : { traceState })
+  })
+
 export class RecordedSpan implements Tracer.Span {
   readonly _tag = "Span"
   readonly name: string
@@ -102,18 +128,8 @@ export class RecordedSpan implements Tracer.Span {
     this.links = options.links
     this.status = { _tag: "Started", startTime: options.startTime }
     const parent = Option.getOrUndefined(Option.map(this.parent, spanContextOf))
-    this.otel = tracer.startSpan(
-      options.name,
-      {
-        kind: kinds[options.kind],
-        startTime: hrTime(options.startTime),
-        links: options.links.map(({ attributes, span }) => ({
-          context: spanContextOf(span),
-          attributes: attributesOf(Object.entries(attributes))
-        }))
-      },
-      parent === undefined ? rootContext(options) : Otel.trace.setSpanContext(Otel.ROOT_CONTEXT, parent)
-    )
+    const above = this.#segmentAbove
+    this.otel = above === undefined || parent === undefined ? begun(tracer, options, parent) : below(parent)
     const made = this.otel.spanContext()
     this.context = { ...made, traceFlags: made.traceFlags | ((parent?.traceFlags ?? 0) & randomFlag) }
     this.traceId = made.traceId
@@ -121,19 +137,27 @@ export class RecordedSpan implements Tracer.Span {
     this.sampled = (made.traceFlags & Otel.TraceFlags.SAMPLED) !== 0
     this.#recorder = recorder
     const isWanted = !this.sampled && recorder !== undefined && recorder.keeper.rule.reasons.size > 0
-    this.#segment = isWanted ? this.#segmentOf(recorder) : undefined
+    this.#segment = above ?? (isWanted ? this.#segmentOf(recorder) : undefined)
   }
 
   #segmentOf(recorder: Recorder): Segment {
-    const parent = Option.getOrUndefined(this.parent)
-    const known = parent instanceof RecordedSpan && parent.traceId === this.traceId ? parent.#segment : undefined
     const tracestate = this.context.traceState?.serialize() || null
-    return known ?? new Segment(recorder, { traceId: this.traceId, tracestate })
+    return new Segment(recorder, { traceId: this.traceId, tracestate })
+  }
+
+  get #segmentAbove(): Segment | undefined {
+    const parent = this.#parentHere
+    return parent === undefined ? undefined : parent.#segment
+  }
+
+  get #parentHere(): RecordedSpan | undefined {
+    const parent = Option.getOrUndefined(this.parent)
+    return parent instanceof RecordedSpan ? parent : undefined
   }
 
   /** The span that brought the trace here, or began it. */
   get #isOutermost(): boolean {
-    return !(Option.getOrUndefined(this.parent) instanceof RecordedSpan)
+    return this.#parentHere === undefined
   }
 
   /** Handed on at the end, all at once: one by one they were most of what a span costs. */
@@ -192,18 +216,20 @@ export class RecordedSpan implements Tracer.Span {
 
   #record(endTime: bigint, error: string | undefined): SpanRecord {
     const parent = Option.getOrUndefined(this.parent)
+    // All of one shape, which is faster to make and to write than one without what it does not have.
     return {
       n: this.name,
       k: kinds[this.kind],
       s: this.spanId,
       f: this.context.traceFlags,
-      ...(parent === undefined ? {} : { p: parent.spanId, ...(parent._tag === "ExternalSpan" ? { r: true } : {}) }),
+      p: parent?.spanId,
+      r: parent?._tag === "ExternalSpan" ? true : undefined,
       b: String(this.status.startTime),
       d: Math.max(0, Number(endTime - this.status.startTime)),
       a: attributesOf(this.attributes),
-      ...(error === undefined ? {} : { x: error }),
-      ...(this.links.length === 0 ? {} : { l: this.links.slice(0, linksMax).map(linkOf) }),
-      ...(this.#events === undefined ? {} : { e: this.#events })
+      x: error,
+      l: this.links.length === 0 ? undefined : this.links.slice(0, linksMax).map(linkOf),
+      e: this.#events
     }
   }
 

@@ -13,18 +13,20 @@ export interface SpanRecord {
   readonly s: string
   readonly f: number
   /** The parent's id, and whether that is another process's. */
-  readonly p?: string
-  readonly r?: true
+  readonly p?: string | undefined
+  readonly r?: true | undefined
   /** When it began, in nanoseconds since 1970, and how many it lasted. */
   readonly b: string
   readonly d: number
   readonly a: Otel.Attributes
   /** The message of an error. */
-  readonly x?: string
-  readonly l?: ReadonlyArray<
-    { readonly t: string; readonly s: string; readonly f: number; readonly a: Otel.Attributes }
-  >
-  readonly e?: ReadonlyArray<{ readonly n: string; readonly b: string; readonly a: Otel.Attributes }>
+  readonly x?: string | undefined
+  readonly l?:
+    | ReadonlyArray<{ readonly t: string; readonly s: string; readonly f: number; readonly a: Otel.Attributes }>
+    | undefined
+  readonly e?:
+    | ReadonlyArray<{ readonly n: string; readonly b: string; readonly a: Otel.Attributes }>
+    | undefined
 }
 
 /** Of which trace, and of whom. */
