@@ -1,4 +1,4 @@
-/** Explain beside a real Elasticsearch: what searches show, what only a refresh will show, and an engine that is away. */
+/** Explain beside a real Elasticsearch: what searches show, what only a refresh will show, and what is away. */
 import { afterAll, assert, it } from "@effect/vitest"
 import type { Explanation } from "../../src/explain/Explanation.ts"
 import { command } from "../support/ExplainAsked.ts"
@@ -31,7 +31,7 @@ if ("missing" in real) {
   it.skip(`waiting for Elasticsearch: ${real.missing}`, () => {})
 } else {
   const { url } = real
-  it("tells what is written but not refreshed from what is searchable, and goes on when the engine is away", async () => {
+  it("tells what is not refreshed from what is searchable, and goes on when the engine is away", async () => {
     const engine = { WORDLOOM_SEARCH: "elasticsearch", ELASTIC_URL: url, ELASTIC_INDEX: index }
     // The worker comes by itself, the API and the command through what will be cut.
     way = await tcpProxy(url)
