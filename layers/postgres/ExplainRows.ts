@@ -149,7 +149,7 @@ const asAttempts = provenByFirst(Schema.Struct({
   engine_ms: MaybeNumber
 }))
 
-const pastAttempts = (sql: SqlClient.SqlClient, { id, projection }: RowFacts) => {
+export const pastAttempts = (sql: SqlClient.SqlClient, { id, projection }: RowFacts) => {
   const times = sql.literal(`load_ms::float8 as load_ms, engine_ms::float8 as engine_ms`)
   const [claimed, ended] = [sql.literal(micros("claimed_at")), (column: string) => sql.literal(micros(column))]
   return sql`

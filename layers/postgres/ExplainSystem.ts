@@ -88,7 +88,7 @@ const asFailures = provenByFirst(Schema.Struct({
 
 const isThrottled = "error_type like '%\\_429'"
 const isLost = "outcome = 'lease_lost'"
-const failuresText = `select projection, count(*) filter (where ${isThrottled})::float8 as throttled,
+export const failuresText = `select projection, count(*) filter (where ${isThrottled})::float8 as throttled,
     count(*) filter (where ${isLost})::float8 as lost,
     count(*) filter (where result = 'failed' and not coalesce(${isThrottled}, false) and not ${isLost})::float8 as other
   from (select projection, outcome, result, error_type from outbox_past_attempts

@@ -13,6 +13,7 @@ import { reconcile } from "./migrations/0009_reconcile.ts"
 import { traceKeep } from "./migrations/0010_trace_keep.ts"
 import { explain } from "./migrations/0011_explain.ts"
 import { realtime } from "./migrations/0012_realtime.ts"
+import { deadLookUps } from "./migrations/0013_dead_lookups.ts"
 import { sqlState } from "./PostgresErrors.ts"
 
 /** Numbers may be left out, but a later step has a higher one. */
@@ -28,7 +29,8 @@ const steps: ReadonlyArray<readonly [id: number, name: string, statements: Reado
   [9, "reconcile", reconcile],
   [10, "trace_keep", traceKeep],
   [11, "explain", explain],
-  [12, "realtime", realtime]
+  [12, "realtime", realtime],
+  [13, "dead_lookups", deadLookUps]
 ]
 
 export const table = "wordloom_migrations"

@@ -34,6 +34,9 @@ const api = HttpApiBuilder.layer(WordloomApi, { openapiPath: "/openapi.json" }).
 
 const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, MetricsRoute.layer, PageRoutes.layer)
 
+/** A page that is looked at waits no longer for the search engine. */
+const engineWithin = "2 seconds"
+
 /** `onListening` gets the address that a person can open. */
 export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
   Layer.unwrap(Effect.gen(function*() {
@@ -50,7 +53,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
       : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
     return Layer.mergeAll(answered, scraped, Keeping.layer)
   })).pipe(
-    Layer.provide([Visibility.layer, LiveOverview.layer, Explaining.layer]),
+    Layer.provide([Visibility.layer, LiveOverview.layer, Explaining.layer(engineWithin)]),
     Layer.provide(RequestPlane.layer),
     Layer.provide(Border.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),

@@ -120,6 +120,8 @@ export class Valve extends Context.Service<Valve, {
           return counts
         })
 
+        // A series that begins with the first refusal has no 0 that an alert could compare it with.
+        yield* Effect.ignoreCause(Metrics.breakerOpen.set({ projection }, 0))
         yield* Effect.forkScoped(Effect.forever(publish))
         return Valve.of({
           admit,

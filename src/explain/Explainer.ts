@@ -9,9 +9,7 @@ import type { Asked } from "./Asked.ts"
 import { explain } from "./Explain.ts"
 import type { Explanation } from "./Explanation.ts"
 import { type Circumstances, type EngineFacts, ExplainFacts, type IndexFacts } from "./Facts.ts"
-
-/** An engine that takes longer to show a document counts as away. */
-const engineWithin = "2 seconds"
+import { duration } from "./Say.ts"
 
 const hex = /-/g
 
@@ -32,7 +30,7 @@ const messageOf = (error: { readonly message: string; readonly cause?: unknown }
 }
 
 /** What both sides say of some entities; of what searches find, only what is alive. */
-const lookUp = Effect.fnUntraced(function*(ids: ReadonlyArray<EntityId>) {
+const lookUp = Effect.fnUntraced(function*(ids: ReadonlyArray<EntityId>, engineMs: number) {
   const [index, source] = [yield* SearchIndex, yield* SearchSource]
   const expected = byId(ids.length === 0 ? [] : yield* source.entriesOf(ids))
   const asked = Effect.gen(function*() {
@@ -45,8 +43,8 @@ const lookUp = Effect.fnUntraced(function*(ids: ReadonlyArray<EntityId>) {
     return { stored, searched: new Map(searched) }
   }).pipe(
     Effect.timeoutOrElse({
-      duration: engineWithin,
-      orElse: () => Effect.fail({ message: `no answer in ${engineWithin}` })
+      duration: engineMs,
+      orElse: () => Effect.fail({ message: `no answer in ${duration(engineMs)}` })
     }),
     Effect.result
   )
@@ -77,7 +75,7 @@ export class Explainer extends Context.Service<Explainer, {
             const gathered = yield* facts.gather(asked)
             const named = "id" in asked && asked.by !== "event" ? [asked.id] : []
             const ids = gathered.changes.length > 0 ? gathered.changes.map(({ id }) => id) : named
-            const engine = yield* Effect.provideContext(lookUp([...new Set(ids)]), context)
+            const engine = yield* Effect.provideContext(lookUp([...new Set(ids)], given.engineMs), context)
             return explain({ asked, gathered, engine, given })
           }, Effect.withTracerEnabled(false))
         })

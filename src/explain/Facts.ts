@@ -161,6 +161,8 @@ export interface Circumstances {
   /** How long finished rows are kept. */
   readonly retentionMs: number
   readonly pollMs: number
+  /** An engine that takes longer to show a document counts as away. */
+  readonly engineMs: number
   /** From here on a change counts as slow. */
   readonly slowMs: number
   /** `{trace_id}` in it is replaced. */

@@ -20,6 +20,17 @@ const breakers = ProjectionControl.use(({ states }) =>
 const attemptsMax = 10
 const patient = { attemptsMax, concurrency: 1 }
 
+describe("a breaker", () => {
+  it.effect("has its gauge from the start, so that whoever alerts on it sees it change", () =>
+    Effect.gen(function*() {
+      const { stop } = yield* start()
+      const gauges = (yield* Metric.snapshot).filter(({ id }) => id === Metrics.breakerOpen.metric.id)
+      const seen = gauges.map(({ attributes, state }) => [attributes, state])
+      assert.deepStrictEqual(seen, [[{ projection: "search" }, { value: 0 }]])
+      yield* stop
+    }).pipe(store, (test) => Effect.suspend(() => Effect.provideService(test, Metric.MetricRegistry, new Map()))))
+})
+
 describe("a far side that refuses everything", () => {
   it.effect("is left alone after five refusals, then asked about one row at a time, ever less often", () =>
     Effect.gen(function*() {

@@ -49,12 +49,13 @@ const decode = Schema.decodeUnknownEffect(Answer)
 export const explain = Effect.fnUntraced(function*(statement: Statement.Statement<unknown>, mode: PlanMode) {
   const sql = yield* SqlClient.SqlClient
   const [text, parameters] = statement.compile()
-  const types = parameters.map(typeOf).join(", ")
-  const values = parameters.map(quoted).join(", ")
+  const list = (all: ReadonlyArray<string>) => all.length === 0 ? "" : `(${all.join(", ")})`
+  const types = list(parameters.map(typeOf))
+  const values = list(parameters.map(quoted))
   const run = Effect.gen(function*() {
     yield* sql.unsafe(`set local plan_cache_mode = ${mode}`)
-    yield* sql.unsafe(`prepare explained (${types}) as ${text}`)
-    const rows = yield* sql.unsafe(`explain (analyze, buffers, format json) execute explained (${values})`)
+    yield* sql.unsafe(`prepare explained ${types} as ${text}`)
+    const rows = yield* sql.unsafe(`explain (analyze, buffers, format json) execute explained ${values}`)
     const [{ "QUERY PLAN": plan }] = yield* decode(rows)
     yield* sql.unsafe("deallocate explained")
     return yield* Effect.fail({ plan: (plan as ReadonlyArray<{ readonly Plan: PlanNode }>)[0]!.Plan })

@@ -22,11 +22,16 @@ export interface RunningApi {
 }
 
 export const runningApi = async (
-  options: { readonly worker?: boolean; readonly env?: Readonly<Record<string, string>> } = {}
+  options: {
+    readonly worker?: boolean
+    readonly env?: Readonly<Record<string, string>>
+    /** What only the API is told. */
+    readonly apiEnv?: Readonly<Record<string, string>>
+  } = {}
 ): Promise<RunningApi> => {
   const database = await ownDatabase()
   const env = { ...programsEnv(database), OUTBOX_POLL_INTERVAL: "50ms", ...options.env }
-  const api = startProgram("api", env)
+  const api = startProgram("api", { ...env, ...options.apiEnv })
   const worker = options.worker === true ? startProgram("worker", env) : undefined
   const base = await listening(api)
   await worker?.printed(/draining/)

@@ -2,8 +2,8 @@
  * What tells where a change spent its time: how long each attempt loaded, how long its engine took, and when it could
  * be tried again. Two numbers of the batch for each row, so that nothing is looked up to write them.
  *
- * A request is found by its id in the chronicle, which has every change; one filter for 32 pages costs the chronicle's
- * worker a microsecond a row, and search none.
+ * A request is found by its id in the chronicle, which has every change; its filter costs the chronicle's worker, and
+ * search nothing.
  */
 const times = "add column load_ms real, add column engine_ms real"
 

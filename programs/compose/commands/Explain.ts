@@ -21,7 +21,10 @@ export interface Input {
   readonly json: boolean
 }
 
-const layer = Explaining.layer.pipe(
+/** A process that has only just begun is slow to ask, and a person rather waits than is told that nobody knows. */
+const engineWithin = "10 seconds"
+
+const layer = Explaining.layer(engineWithin).pipe(
   Layer.provide([ExplainPostgres.layer, SearchSourcePostgres.layer, SearchEngine.layer]),
   Layer.provide(Backend.layer)
 )
