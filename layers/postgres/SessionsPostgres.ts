@@ -59,8 +59,9 @@ const answersTo = (
   open: ReadonlySet<string>,
   rows: ReadonlyArray<typeof Row.Encoded & { readonly is_new: boolean }>
 ): ReadonlyArray<Said> => {
-  const messages = toMessages(rows.map(({ is_new: _, ...said }) => said))
-  const byName = new Map(messages.map((message, at) => [nameOf(message), { message, isNew: rows[at]!.is_new }]))
+  const split = rows.map(({ is_new: isNew, ...row }) => ({ isNew, row }))
+  const messages = toMessages(split.map(({ row }) => row))
+  const byName = new Map(messages.map((message, at) => [nameOf(message), { message, isNew: split[at]!.isNew }]))
   const told = new Set<string>()
   return chats.map((chat) => {
     const name = nameOf(chat)

@@ -1,13 +1,12 @@
 /** The changes that are committed but not yet told to everyone: the writing side. */
 import { Context, type Effect, type Option, type Tracer } from "effect"
 import type { Change } from "../domain/Change.ts"
-import type { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import type { Projection } from "./Projection.ts"
 import type { StoreUnavailable } from "./StoreUnavailable.ts"
 
 /** Whose change it is, where one transaction holds those of several requests. */
 export interface Cause {
-  readonly request: CurrentRequest
+  readonly request: { readonly requestId: string | null; readonly actor: string }
   readonly span: Option.Option<Tracer.AnySpan>
 }
 

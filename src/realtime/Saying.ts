@@ -52,7 +52,7 @@ export const make = Effect.gen(function*() {
   const sessions = yield* Sessions
   const outbox = yield* Outbox
   const transaction = yield* Transaction
-  const run = yield* FiberSet.makeRuntime<never>()
+  const run = yield* FiberSet.makeRuntime()
   const waiting: Array<Waiting> = []
   let underway = 0
 
