@@ -1,7 +1,7 @@
 /** Leaves one row per change and projection, in the transaction of the business write. */
 import { Clock, Effect, Exit, HashMap, Layer } from "effect"
 import type { Change } from "../../src/domain/Change.ts"
-import { Outbox } from "../../src/outbox/Outbox.ts"
+import { type Cause, Outbox } from "../../src/outbox/Outbox.ts"
 import { type Projection, subscribed } from "../../src/outbox/Projection.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import * as EnqueueSpan from "../../src/telemetry/EnqueueSpan.ts"
@@ -12,8 +12,8 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const store = yield* Store
 
-    const leave = Effect.fnUntraced(function*(projection: Projection, change: Change) {
-      const { context, span } = yield* EnqueueSpan.make(projection)
+    const leave = Effect.fnUntraced(function*(projection: Projection, change: Change, cause: Cause | undefined) {
+      const { context, span } = yield* EnqueueSpan.make(projection, cause?.span)
       const contents = yield* store.read
       const now = yield* databaseNow
       const id = contents.lastNumber + 1
@@ -22,7 +22,7 @@ export const layer = Layer.effect(
         id,
         change,
         trace: context ?? null,
-        request: yield* CurrentRequest,
+        request: cause?.request ?? (yield* CurrentRequest),
         state: { _tag: "Fresh" },
         attempts: 0,
         crashes: 0,
@@ -38,10 +38,11 @@ export const layer = Layer.effect(
     })
 
     return Outbox.of({
-      append: (changes, to = subscribed) =>
+      append: (changes, to = subscribed, causes) =>
         Effect.forEach(
           to,
-          (projection) => Effect.forEach(changes, (change) => leave(projection, change), { discard: true }),
+          (projection) =>
+            Effect.forEach(changes, (change, at) => leave(projection, change, causes?.[at]), { discard: true }),
           { discard: true }
         )
     })

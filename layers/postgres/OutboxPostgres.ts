@@ -2,7 +2,7 @@
 import { Clock, Effect, Exit, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Change } from "../../src/domain/Change.ts"
-import { Outbox } from "../../src/outbox/Outbox.ts"
+import { type Cause, Outbox } from "../../src/outbox/Outbox.ts"
 import { type Projection, subscribed } from "../../src/outbox/Projection.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import * as EnqueueSpan from "../../src/telemetry/EnqueueSpan.ts"
@@ -64,31 +64,36 @@ export const layer = Layer.effect(
       projection: Projection,
       changes: ReadonlyArray<Change>,
       spans: ReadonlyArray<EnqueueSpan.EnqueueSpan>,
-      request: CurrentRequest
+      requests: ReadonlyArray<CurrentRequest>
     ) =>
       sql`
         insert into ${sql(hotTable[projection])} (${sql.literal(columns)})
-        select kind, id, version, op, library_id, changes, traceparent, tracestate,
-          ${request.requestId}::text, ${request.actor}
+        select kind, id, version, op, library_id, changes, traceparent, tracestate, request_id, actor
         from unnest(${texts(changes.map(({ kind }) => kind))}, ${uuids(changes.map(({ id }) => id))},
           ${integers(changes.map(({ version }) => version))}, ${texts(changes.map(({ op }) => op))},
           ${uuids(changes.map(({ libraryId }) => libraryId))}, ${changesFor(projection, changes)}::jsonb[],
           ${texts(spans.map(({ context }) => context?.traceparent ?? null))},
-          ${texts(spans.map(({ context }) => context?.tracestate ?? null))})
-          as new (kind, id, version, op, library_id, changes, traceparent, tracestate)`
+          ${texts(spans.map(({ context }) => context?.tracestate ?? null))},
+          ${texts(requests.map(({ requestId }) => requestId))}, ${texts(requests.map(({ actor }) => actor))})
+          as new (kind, id, version, op, library_id, changes, traceparent, tracestate, request_id, actor)`
 
     /** One statement for all outboxes: a round trip is most of what an append costs. */
-    const append = Effect.fnUntraced(function*(changes: ReadonlyArray<Change>, to: ReadonlyArray<Projection>) {
+    const append = Effect.fnUntraced(function*(
+      changes: ReadonlyArray<Change>,
+      to: ReadonlyArray<Projection>,
+      causes: ReadonlyArray<Cause> | undefined
+    ) {
       const request = yield* CurrentRequest
+      const requests = causes?.map((cause) => cause.request) ?? changes.map(() => request)
       const spans = yield* Effect.forEach(
         to,
-        (projection) => Effect.forEach(changes, () => EnqueueSpan.make(projection))
+        (projection) => Effect.forEach(changes, (_, at) => EnqueueSpan.make(projection, causes?.[at]?.span))
       )
       const part = (projection: Projection, at: number) =>
-        sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, request)})`
+        sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, requests)})`
       const [first] = changes
       const insert = changes.length === 1 && first !== undefined && to === subscribed
-        ? sql.unsafe<{ readonly id: string }>(oneRowEach, valuesOf(first, spans.map(([span]) => span!), request))
+        ? sql.unsafe<{ readonly id: string }>(oneRowEach, valuesOf(first, spans.map(([span]) => span!), requests[0]!))
         : sql<{ readonly id: string }>`with ${sql.csv(to.map(part))} ${
           to === subscribed
             ? sql`select id from unnest(${uuids(changes.map(({ id }) => id))},
@@ -108,16 +113,21 @@ export const layer = Layer.effect(
       return changes.filter(({ id }) => watched.has(id))
     })
 
-    const appendAll = Effect.fnUntraced(function*(changes: ReadonlyArray<Change>, to: ReadonlyArray<Projection>) {
-      const watched = yield* append(changes, to)
-      if (watched.length > 0) yield* append(watched, ["realtime"])
+    const appendAll = Effect.fnUntraced(function*(
+      changes: ReadonlyArray<Change>,
+      to: ReadonlyArray<Projection>,
+      causes: ReadonlyArray<Cause> | undefined
+    ) {
+      const watched = new Set(yield* append(changes, to, causes))
+      const isWatched = (_: unknown, at: number) => watched.has(changes[at]!)
+      if (watched.size > 0) yield* append(changes.filter(isWatched), ["realtime"], causes?.filter(isWatched))
     })
 
     return Outbox.of({
-      append: (changes, to = subscribed) =>
+      append: (changes, to = subscribed, causes) =>
         changes.length === 0
           ? Effect.void
-          : appendAll(changes, to).pipe(
+          : appendAll(changes, to, causes).pipe(
             Effect.andThen(announcer.announce),
             measured("create", "outbox"),
             orUnavailable

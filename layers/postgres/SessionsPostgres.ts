@@ -1,12 +1,12 @@
 /** Sessions and what was said in them, in PostgreSQL: numbers are given under the session's row lock. */
-import { DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { DateTime, Duration, Effect, Layer, Result, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { openFor } from "../../src/realtime/Presence.ts"
 import { MessageIdReused, SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
 import type { ChangeBody, SessionMessage, SessionRef } from "../../src/realtime/Session.ts"
-import { type NewChat, type RecordedChange, Sessions } from "../../src/realtime/Sessions.ts"
+import { type NewChat, type RecordedChange, type Said, Sessions } from "../../src/realtime/Sessions.ts"
 import { integers, jsons, texts, uuids } from "./Parameters.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { provenByFirst } from "./Rows.ts"
@@ -48,6 +48,37 @@ const bodyOf = ({ changes, entity_id, entity_type, op, version }: RecordedChange
   changes
 })
 
+const nameOf = ({ client_id, from_user, session_id }: NewChat | SessionMessage) =>
+  `${session_id} ${from_user} ${client_id}`
+
+const isIn = (open: ReadonlySet<string>) => ({ session_id }: NewChat) => open.has(session_id)
+
+/** Of several in one transaction that say the same, the first is new. */
+const answersTo = (
+  chats: ReadonlyArray<NewChat>,
+  open: ReadonlySet<string>,
+  rows: ReadonlyArray<typeof Row.Encoded & { readonly is_new: boolean }>
+): ReadonlyArray<Said> => {
+  const split = rows.map(({ is_new: isNew, ...row }) => ({ isNew, row }))
+  const messages = toMessages(split.map(({ row }) => row))
+  const byName = new Map(messages.map((message, at) => [nameOf(message), { message, isNew: split[at]!.isNew }]))
+  const told = new Set<string>()
+  return chats.map((chat) => {
+    const name = nameOf(chat)
+    const said = byName.get(name)
+    if (!open.has(chat.session_id) || said === undefined) {
+      return Result.fail(new SessionUnknown({ session: chat.session_id }))
+    }
+    const { message } = said
+    if (message.kind !== "chat" || message.body.text !== chat.text) {
+      return Result.fail(new MessageIdReused({ client_id: chat.client_id }))
+    }
+    const isNew = said.isNew && !told.has(name)
+    told.add(name)
+    return Result.succeed({ message, isNew })
+  })
+}
+
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const transaction = yield* Transaction
@@ -63,31 +94,41 @@ const make = Effect.gen(function*() {
     return found[0] ?? (yield* new SessionUnknown({ session: `${ref.kind}/${ref.id}` }))
   })
 
-  /** The second of two that say the same at once waits here, and then sees what the first has said. */
-  const append = Effect.fnUntraced(function*(chat: NewChat) {
-    const session = chat.session_id
-    const held = yield* silent(sql`select id from realtime_sessions where id = ${session}::uuid for update`)
-    if (held.length === 0) return yield* new SessionUnknown({ session })
-    const [row] = yield* silent(sql`
-      with known as (
-        select ${sql.literal(columns)} from realtime_messages
-        where session_id = ${session}::uuid and kind = 'chat' and from_user = ${chat.from_user}
-          and client_id = ${chat.client_id}
+  /**
+   * The second of two that say the same at once waits at the lock, and then sees what the first has said. Locks are
+   * taken in the order of their ids, so that no two wait for each other.
+   */
+  const append = Effect.fnUntraced(function*(chats: ReadonlyArray<NewChat>) {
+    const ids = uuids([...new Set(chats.map(({ session_id }) => session_id))])
+    const held = yield* silent(sql<{ readonly id: string }>`
+      select id from realtime_sessions where id = any(${ids}) order by id for update`)
+    const open = new Set(held.map(({ id }) => id))
+    const wanted = [...Map.groupBy(chats.filter(isIn(open)), nameOf).values()].map(([first]) => first!)
+    const rows = wanted.length === 0 ? [] : yield* silent(sql`
+      with wanted as (
+        select * from unnest(${uuids(wanted.map(({ session_id }) => session_id))},
+          ${texts(wanted.map(({ from_user }) => from_user))}, ${texts(wanted.map(({ client_id }) => client_id))},
+          ${jsons(wanted.map(({ text }) => ({ text })))}::jsonb[], ${texts(wanted.map(({ request_id }) => request_id))})
+          with ordinality as chat (session_id, from_user, client_id, body, request_id, place)
+      ), known as (
+        select message.* from wanted join realtime_messages as message using (session_id, from_user, client_id)
+        where kind = 'chat'
+      ), fresh as (
+        select *, row_number() over (partition by session_id order by place) as nth from wanted
+        where (session_id, from_user, client_id) not in (select session_id, from_user, client_id from known)
       ), next as (
-        update realtime_sessions set last_seq = last_seq + 1
-        where id = ${session}::uuid and not exists (select from known) returning last_seq
+        update realtime_sessions set last_seq = last_seq + many
+        from (select session_id, count(*)::int as many from fresh group by session_id) as more
+        where id = session_id returning id, last_seq - many as before
       ), added as (
         insert into realtime_messages (session_id, seq, kind, from_user, client_id, body, request_id)
-        select ${session}::uuid, last_seq, 'chat', ${chat.from_user}, ${chat.client_id},
-          ${JSON.stringify({ text: chat.text })}::jsonb, ${chat.request_id} from next
+        select session_id, before + nth, 'chat', from_user, client_id, body, request_id
+        from fresh join next on next.id = session_id order by place
         returning ${sql.literal(columns)}
       )
-      select *, false as is_new from known union all select *, true as is_new from added`)
-    const { is_new: isNew, ...said } = row as typeof Row.Encoded & { readonly is_new: boolean }
-    const message = toMessages([said])[0]!
-    return message.kind === "chat" && message.body.text === chat.text
-      ? { message, isNew }
-      : yield* new MessageIdReused({ client_id: chat.client_id })
+      select ${sql.literal(columns)}, false as is_new from known
+      union all select ${sql.literal(columns.replace("created_at as at", "at"))}, true from added`)
+    return answersTo(chats, open, rows as ReadonlyArray<typeof Row.Encoded & { readonly is_new: boolean }>)
   })
 
   const history = Effect.fnUntraced(function*(session: EntityId, after: number, limit: number) {
@@ -151,7 +192,7 @@ const make = Effect.gen(function*() {
 
   return Sessions.of({
     open: (ref) => open(ref).pipe(measured("create", "realtime_sessions"), orUnavailable),
-    append: (chat) => append(chat).pipe(measured("create", "realtime_messages"), orUnavailable),
+    append: (chats) => append(chats).pipe(measured("create", "realtime_messages"), orUnavailable),
     history: (session, after, limit) =>
       history(session, after, limit).pipe(measured("query", "realtime_messages"), orUnavailable),
     load: (keys) => keys.length === 0 ? Effect.succeed([]) : orUnavailable(load(keys)),

@@ -1,18 +1,12 @@
 /** Decides about messages: who may say what where, and what its number is. Gateways ask it, over a wire or not. */
 import { Context, Effect, Layer } from "effect"
 import type { EntityId } from "../domain/Entity.ts"
-import { Outbox } from "../outbox/Outbox.ts"
 import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
-import { Transaction } from "../outbox/Transaction.ts"
 import { type Gateway, type Head, Presence } from "./Presence.ts"
 import { LogicUnavailable, type MessageIdReused, type MessageInvalid, type SessionUnknown } from "./RealtimeErrors.ts"
-import { pageMax, type SessionMessage, type SessionRef } from "./Session.ts"
-import { type NewChat, type Opened, type Page, Sessions } from "./Sessions.ts"
-
-export interface Sent {
-  readonly message: SessionMessage
-  readonly isNew: boolean
-}
+import * as Saying from "./Saying.ts"
+import { pageMax, type SessionRef } from "./Session.ts"
+import { type NewChat, type Opened, type Page, type Sent, Sessions } from "./Sessions.ts"
 
 export class Logic extends Context.Service<Logic, {
   /** The message and its outbox row in one transaction; said twice under one client id, it is said once. */
@@ -49,33 +43,7 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const sessions = yield* Sessions
     const presence = yield* Presence
-    const outbox = yield* Outbox
-    const transaction = yield* Transaction
-
-    const save = (chat: NewChat) =>
-      Effect.gen(function*() {
-        const saved = yield* sessions.append(chat)
-        yield* Effect.annotateCurrentSpan("db.rows", saved.isNew ? 1 : 0)
-        return saved
-      }).pipe(
-        Effect.withSpan("logic.db.save_message", {
-          kind: "client",
-          attributes: { "db.table": "realtime_messages", "db.system.name": "postgresql" }
-        })
-      )
-
-    const sendMessage = (chat: NewChat) =>
-      transaction.run(Effect.gen(function*() {
-        const saved = yield* save(chat)
-        const { seq, session_id: id } = saved.message
-        if (saved.isNew) {
-          yield* outbox.append(
-            [{ kind: "session", id, version: seq, op: "upsert", libraryId: null, fields: [] }],
-            ["realtime"]
-          )
-        }
-        return saved
-      }))
+    const sendMessage = yield* Saying.make
 
     return Logic.of({
       sendMessage: (chat) => orLater(sendMessage(chat)),

@@ -1,5 +1,5 @@
 /** Where sessions and what was said in them are kept. */
-import { Context, type Effect } from "effect"
+import { Context, type Effect, type Result } from "effect"
 import type { EntityId } from "../domain/Entity.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import type { MessageIdReused, SessionUnknown } from "./RealtimeErrors.ts"
@@ -19,6 +19,14 @@ export interface NewChat {
   readonly request_id: string | null
 }
 
+export interface Sent {
+  readonly message: SessionMessage
+  /** False: it was known already, and is answered as it was. */
+  readonly isNew: boolean
+}
+
+export type Said = Result.Result<Sent, SessionUnknown | MessageIdReused>
+
 export interface Page {
   readonly messages: ReadonlyArray<SessionMessage>
   readonly last_seq: number
@@ -34,16 +42,8 @@ export interface RecordedChange extends ChangeBody {
 export class Sessions extends Context.Service<Sessions, {
   /** Makes the session if there is the entity, and keeps it open for a while. */
   readonly open: (ref: SessionRef) => Effect.Effect<Opened, SessionUnknown | StoreUnavailable>
-  /**
-   * Gives the message its number; one that is known already is answered as it was, and `isNew` is false. Must run
-   * inside `Transaction.run`.
-   */
-  readonly append: (
-    chat: NewChat
-  ) => Effect.Effect<
-    { readonly message: SessionMessage; readonly isNew: boolean },
-    SessionUnknown | MessageIdReused | StoreUnavailable
-  >
+  /** Gives the messages their numbers, in their order; one answer each. Must run inside `Transaction.run`. */
+  readonly append: (chats: ReadonlyArray<NewChat>) => Effect.Effect<ReadonlyArray<Said>, StoreUnavailable>
   /** In their order, those after `after`; `limit` at most. */
   readonly history: (
     session: EntityId,

@@ -1,5 +1,5 @@
 /** Consumes the bus and tells every gateway that holds members of the session; for as long as its layer lives. */
-import { Clock, Duration, Effect, Exit, Layer, Random, Schedule, type Tracer } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Layer, Random, Schedule, type Tracer } from "effect"
 import { type Backoff, delayMs } from "../domain/Backoff.ts"
 import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { type Carrier, received } from "../telemetry/Carriers.ts"
@@ -122,26 +122,44 @@ export const consume = Effect.fnUntraced(function*(one: Received, gateways: Read
   )
 })
 
-/** One batch, each session's messages in their order. Tests call this. */
-export const runOnce = Effect.fnUntraced(function*(max = batchMax) {
+/** Of each session, what the loop that took its last messages resolves when it has told them. */
+export type Turns = Map<string | undefined, Deferred.Deferred<void>>
+
+/** Nobody else takes a turn between the take and this, or nearly nobody: a gateway puts right what comes too early. */
+const turnsOf = (batch: ReadonlyArray<Received>, turns: Turns) =>
+  [...Map.groupBy(batch, ({ message }) => message?.session_id)].map(([session, some]) => {
+    const before = turns.get(session)
+    const over = Deferred.makeUnsafe<void>()
+    turns.set(session, over)
+    const end = Effect.suspend(() => {
+      if (turns.get(session) === over) turns.delete(session)
+      return Deferred.succeed(over, undefined)
+    })
+    return { session, some, before, end }
+  })
+
+/**
+ * One batch, each session's messages in their order, after those that were taken before. A gateway that gets them out
+ * of order would read the history for each. Tests call this.
+ */
+export const runOnce = Effect.fnUntraced(function*(max = batchMax, turns: Turns = new Map()) {
   const bus = yield* MessageBus
   const presence = yield* Presence
   const batch = yield* bus.take(max)
-  const where = yield* presence.whereAre(
-    batch.flatMap(({ message }) => message === undefined ? [] : [message.session_id])
-  )
-    .pipe(Effect.option)
-  let at = 0
-  const work = batch.map((one) => ({
-    one,
-    gateways: where._tag === "None" ? undefined : one.message === undefined ? [] : where.value[at++]!
-  }))
-  const bySession = Map.groupBy(work, ({ one }) => one.message?.session_id)
-  yield* Effect.forEach(
-    bySession.values(),
-    (some) => Effect.forEach(some, ({ gateways, one }) => consume(one, gateways), { discard: true }),
-    { concurrency: "unbounded", discard: true }
-  )
+  const groups = turnsOf(batch, turns)
+  const sessions = groups.flatMap(({ some: [first] }) => first?.message === undefined ? [] : [first.message.session_id])
+  const tell = Effect.gen(function*() {
+    const where = yield* Effect.option(presence.whereAre(sessions))
+    const bySession = where._tag === "None" ? undefined : new Map(sessions.map((id, at) => [id, where.value[at]!]))
+    yield* Effect.forEach(groups, ({ before, end, some }) =>
+      Effect.gen(function*() {
+        if (before !== undefined) yield* Deferred.await(before)
+        for (const one of some) {
+          yield* consume(one, one.message === undefined ? [] : bySession?.get(one.message.session_id))
+        }
+      }).pipe(Effect.ensuring(end)), { concurrency: "unbounded", discard: true })
+  })
+  yield* Effect.ensuring(tell, Effect.forEach(groups, ({ end }) => end, { discard: true }))
   return batch.length
 })
 
@@ -149,7 +167,8 @@ const failedWait = Duration.seconds(1)
 
 /** Each loop begins without a parent: a trace is a message's, not the loop's. */
 export const layer = Layer.effectDiscard(Effect.gen(function*() {
-  const loop = runOnce().pipe(
+  const turns: Turns = new Map()
+  const loop = runOnce(batchMax, turns).pipe(
     Effect.catchCause((cause) =>
       Effect.andThen(
         Effect.logWarning("the message bus could not be read; trying again", cause),

@@ -34,8 +34,9 @@ export const enqueueAttributes = (projection: Projection) => ({
   "messaging.destination.name": `outbox.${projection}`
 })
 
-export const make = Effect.fnUntraced(function*(projection: Projection) {
-  const around = yield* Around
+/** `own`: the span of the request that it belongs to, where the fiber works for several. */
+export const make = Effect.fnUntraced(function*(projection: Projection, own?: Option.Option<Tracer.AnySpan>) {
+  const around = own ?? (yield* Around)
   const carrier = yield* TraceCarrier
   const span = yield* Effect.makeSpan("outbox.enqueue", {
     kind: "producer",

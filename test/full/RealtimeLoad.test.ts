@@ -55,9 +55,11 @@ const run = async (title: string, chaos: Chaos) => {
       if (at !== undefined) latencies.push(performance.now() - at)
     }
     const urls = () => gateways.map(({ url }) => url)
+    // Each session has members on both gateways.
+    const sessionOf = (at: number) => names[Math.floor(at / 2) % names.length]!
     const members = Array.from(
       { length: size.clients },
-      (_, at) => member(urls, names[at % names.length]!, `user-${at}`, note)
+      (_, at) => member(() => at % 2 === 0 ? urls() : urls().toReversed(), sessionOf(at), `user-${at}`, note)
     )
     await until("all to have joined", () => members.every((one) => one.isJoined()), 300_000)
 
@@ -102,12 +104,11 @@ const run = async (title: string, chaos: Chaos) => {
     await Promise.all(answers)
     const heads = await running.database.query("select id::text as id, last_seq from realtime_sessions")
     const lastOf = new Map(heads.map(({ id, last_seq }) => [`tag/${id}`, Number(last_seq)]))
-    const behind = () =>
-      members.filter(({ seen }, at) => seen.at(-1)?.["seq"] !== lastOf.get(names[at % names.length]!))
+    const behind = () => members.filter(({ seen }, at) => seen.at(-1)?.["seq"] !== lastOf.get(sessionOf(at)))
     await until(`everybody to have everything`, () => behind().length === 0, 300_000)
     const tookFor = (performance.now() - began) / 1_000
 
-    const faults = members.flatMap((one, at) => faultsOf(one, 1, lastOf.get(names[at % names.length]!)!))
+    const faults = members.flatMap((one, at) => faultsOf(one, 1, lastOf.get(sessionOf(at))!))
     const sum = [...lastOf.values()].reduce((all, one) => all + one, 0)
     latencies.sort((a, b) => a - b)
     const report = {

@@ -10,6 +10,7 @@ import { Transaction } from "../../src/outbox/Transaction.ts"
 import * as Logic from "../../src/realtime/Logic.ts"
 import { Presence } from "../../src/realtime/Presence.ts"
 import { Sessions } from "../../src/realtime/Sessions.ts"
+import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import { newId } from "../support/Changes.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
@@ -60,6 +61,28 @@ layer(stores, { excludeTestServices: true })("sessions", (it) => {
       const rows = yield* rowsOf(session)
       assert.sameMembers(rows.map((row) => row["entity_version"] as number), messages.map(({ seq }) => seq))
       assert.isTrue(rows.every((row) => row["entity_type"] === "session"))
+    }))
+
+  it.effect("keep whose each message is, and refuse only the wrong ones, when many are committed together", () =>
+    Effect.gen(function*() {
+      const { logic, session } = yield* opened
+      const unknown = newId()
+      const wrong = (at: number) => at % 5 === 4
+      const exits = yield* Effect.forEach(
+        Array.from({ length: 40 }, (_, at) => ({ ...chat(session, `c-${at}`), request_id: `r-${at}` })),
+        (one, at) =>
+          Effect.exit(logic.sendMessage(wrong(at) ? { ...one, session_id: unknown } : one)).pipe(
+            Effect.provideService(CurrentRequest, { requestId: one.request_id, actor: "ann" })
+          ),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(exits.map(({ _tag }) => _tag), exits.map((_, at) => wrong(at) ? "Failure" : "Success"))
+      const sql = yield* SqlClient.SqlClient
+      const rows = yield* sql`select r.request_id as row, m.request_id as message from outbox_realtime r
+        join realtime_messages m on m.session_id = r.entity_id and m.seq = r.entity_version
+        where r.entity_id = ${session}::uuid order by r.id`
+      assert.lengthOf(rows, 32)
+      for (const { message, row } of rows) assert.strictEqual(row, message)
     }))
 
   it.effect("answer what was said twice with its first number, and refuse another text under its id", () =>

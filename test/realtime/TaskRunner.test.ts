@@ -1,6 +1,6 @@
 /** What a task makes of a message: whose trace it is, whom it tells, and what if somebody cannot be told. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option } from "effect"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { type CarriedTrace, MessageBus, type Received } from "../../src/realtime/MessageBus.ts"
@@ -8,7 +8,7 @@ import { type Gateway, Presence } from "../../src/realtime/Presence.ts"
 import { Push } from "../../src/realtime/Push.ts"
 import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
 import type { SessionMessage } from "../../src/realtime/Session.ts"
-import { attemptsMax, runOnce } from "../../src/realtime/TaskRunner.ts"
+import { attemptsMax, runOnce, type Turns } from "../../src/realtime/TaskRunner.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
 
 const traceId = "0af7651916cd43dd8448eb211c80319c"
@@ -165,4 +165,54 @@ it.effect("puts aside what cannot be read, and what has failed too often", () =>
     assert.deepStrictEqual((yield* scene({ message: undefined })).ends, ["buried: it could not be read"])
     assert.deepStrictEqual((yield* scene({ attempt: attemptsMax })).ends, ["done"])
     assert.deepStrictEqual((yield* scene({ attempt: attemptsMax + 1 })).ends, ["buried: out of attempts"])
+  }))
+
+it.effect("tells a session's messages in their order, whichever loop has taken them", () =>
+  Effect.gen(function*() {
+    const begun = yield* Deferred.make<void>()
+    const slow = yield* Deferred.make<void>()
+    const told: Array<number> = []
+    const take = (seq: number): Received => ({
+      message: { ...message, seq },
+      trace: { headers: {}, field: undefined },
+      attempt: 1,
+      done: Effect.void,
+      again: () => Effect.void,
+      bury: () => Effect.void
+    })
+    const waiting = [[take(1)], [take(2), take(3)]]
+    const nothing = Effect.die("not asked here")
+    const layer = Layer.mergeAll(
+      Layer.succeed(
+        MessageBus,
+        MessageBus.of({ publish: () => nothing, take: () => Effect.sync(() => waiting.shift()!), buried: nothing })
+      ),
+      Layer.mock(Presence, {
+        whereAre: (ids) => Effect.succeed(ids.map(() => [{ gateway_id: "g1", address: "a:1" }]))
+      }),
+      Layer.succeed(
+        Push,
+        Push.of({
+          push: (_, { seq }) =>
+            Effect.gen(function*() {
+              if (seq === 1) yield* Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(slow))
+              told.push(seq)
+              return 1
+            })
+        })
+      ),
+      RecordedSpans.layer
+    )
+    const turns: Turns = new Map()
+    yield* Effect.gen(function*() {
+      const first = yield* Effect.forkChild(runOnce(64, turns))
+      yield* Deferred.await(begun)
+      const second = yield* Effect.forkChild(runOnce(64, turns))
+      for (let each = 0; each < 100; each++) yield* Effect.yieldNow
+      assert.deepStrictEqual(told, [])
+      yield* Deferred.succeed(slow, undefined)
+      yield* Effect.andThen(Fiber.join(first), Fiber.join(second))
+    }).pipe(Effect.provide(layer))
+    assert.deepStrictEqual(told, [1, 2, 3])
+    assert.strictEqual(turns.size, 0)
   }))
