@@ -101,6 +101,9 @@ describe("the request plane", () => {
     const query = startProgram("query", { WORDLOOM_REQUEST_PLANE: "inproc" })
     await query.ended
     assert.strictEqual(query.process.exitCode, 78)
-    assert.match(query.errors(), /WORDLOOM_REQUEST_PLANE=inproc is not allowed: a query process serves http or tcp/)
+    assert.match(
+      query.errors(),
+      /WORDLOOM_REQUEST_PLANE=inproc is not allowed: a query process serves http, nats or tcp/
+    )
   })
 })
