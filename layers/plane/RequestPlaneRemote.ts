@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { RpcClient, type RpcClientError } from "effect/rpc"
 import { left, outgoing } from "../../src/plane/Envelope.ts"
 import { type Stage, StageFailed } from "../../src/plane/Payloads.ts"
-import { RequestPlane } from "../../src/plane/RequestPlane.ts"
+import { RequestPlane, type Wire } from "../../src/plane/RequestPlane.ts"
 import type { Address } from "../../src/settings/SettingKind.ts"
 import { StageApi } from "./StageApi.ts"
 import { clientOf } from "./Wires.ts"
@@ -43,9 +43,9 @@ const called = <A, E>(
     )
   )
 
-const connected = (wire: "http" | "tcp", address: Address) =>
+const connected = <E, R>(way: Layer.Layer<RpcClient.Protocol, E, R>) =>
   Effect.flatMap(
-    Layer.build(clientOf(wire, address)),
+    Layer.build(way),
     (protocol) => RpcClient.make(StageApi, { disableTracing: true }).pipe(Effect.provide(protocol))
   )
 
@@ -55,11 +55,18 @@ export interface Options {
   readonly hydrate: Address
 }
 
-export const layer = ({ hydrate, recall, wire }: Options) =>
+interface Ways<E, R> {
+  readonly wire: Wire
+  readonly recall: Layer.Layer<RpcClient.Protocol, E, R>
+  readonly hydrate: Layer.Layer<RpcClient.Protocol, E, R>
+}
+
+/** Over a wire of another layer. */
+export const over = <E, R>({ hydrate, recall, wire }: Ways<E, R>) =>
   Layer.effect(
     RequestPlane,
     Effect.gen(function*() {
-      const [first, second] = [yield* connected(wire, recall), yield* connected(wire, hydrate)]
+      const [first, second] = [yield* connected(recall), yield* connected(hydrate)]
       return RequestPlane.of({
         wire,
         recall: (wanted) => called("recall", first.recall(wanted)),
@@ -67,3 +74,6 @@ export const layer = ({ hydrate, recall, wire }: Options) =>
       })
     })
   )
+
+export const layer = ({ hydrate, recall, wire }: Options) =>
+  over({ wire, recall: clientOf(wire, recall), hydrate: clientOf(wire, hydrate) })

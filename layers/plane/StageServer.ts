@@ -12,7 +12,8 @@ const concurrency = 64
 /** Our own spans tell it, in the contract's names; a defect of one payload must not close everybody's connection. */
 const options = { disableTracing: true, disableFatalDefects: true, concurrency }
 
-const served = (wire: "http" | "tcp") =>
+/** Over whatever protocol is given. */
+export const served = (wire: "http" | "tcp" | "nats") =>
   RpcServer.layer(StageApi, options).pipe(
     Layer.provide(StageApi.toLayer(Effect.map(Stages.handlers(wire), ({ hydrate, recall }) => ({
       recall: (payload, { headers }) => recall(payload, headers),

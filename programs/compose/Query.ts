@@ -9,9 +9,10 @@ import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
+import * as PlaneNats from "./PlaneNats.ts"
 
 const needsWire = new SettingsInvalid({
-  mistakes: [{ name: "WORDLOOM_REQUEST_PLANE", value: "inproc", allowed: "a query process serves http or tcp" }]
+  mistakes: [{ name: "WORDLOOM_REQUEST_PLANE", value: "inproc", allowed: "a query process serves http, nats or tcp" }]
 })
 
 const told = Layer.effectDiscard(
@@ -37,11 +38,21 @@ const tcp = Layer.unwrap(
   )
 )
 
+const nats = Layer.unwrap(Effect.gen(function*() {
+  const { requestPlane } = yield* Settings
+  if (requestPlane !== "nats") return Layer.empty
+  const { serverProtocol } = yield* Effect.promise(() => import("../../layers/nats/StageWire.ts"))
+  return Layer.merge(StageServer.served("nats"), told).pipe(
+    Layer.provide(serverProtocol),
+    Layer.provide(PlaneNats.layer)
+  )
+}))
+
 const wired = Layer.effectDiscard(
   Effect.flatMap(Settings, ({ requestPlane }) => requestPlane === "inproc" ? needsWire : Effect.void)
 )
 
-const stages = Layer.mergeAll(wired, http, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))
+const stages = Layer.mergeAll(wired, http, nats, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))
 
 const probes = Layer.unwrap(
   Effect.map(

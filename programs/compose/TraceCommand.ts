@@ -1,4 +1,5 @@
 /** `wordloom trace …`: what these commands are called and take. */
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -75,7 +76,24 @@ const snapshots = Command.make("snapshots").pipe(
   Command.withSubcommands([list, prune])
 )
 
+const fromLogs = Command.make("from-logs", {
+  files: Argument.String("file").pipe(
+    Argument.withDescription("Programs' log lines; - or none: standard input"),
+    Argument.variadic()
+  ),
+  traceId: maybe(text("trace-id", "HEX", "The tree of this trace")),
+  requestId: maybe(text("request-id", "ID", "The trees of this request's traces")),
+  json
+}, later(() => import("./commands/TraceFromLogs.ts"))).pipe(
+  Command.withDescription(
+    "Rebuild a trace's tree from JSON log lines alone, with what each span worked and waited. Without an id: the " +
+      "newest traces. Lines that are no JSON are counted, parents that no line tells of are shown as gaps. Exits " +
+      "with 1 if there is no such trace. Needs no database and no trace store."
+  ),
+  Command.withShortDescription("A trace's tree out of log lines alone")
+)
+
 export const trace = Command.make("trace").pipe(
-  Command.withDescription("Check real traces, and keep evidence of them."),
-  Command.withSubcommands([verify, snapshots])
+  Command.withDescription("Check real traces, keep evidence of them, or read one out of log lines."),
+  Command.withSubcommands([verify, fromLogs, snapshots])
 )

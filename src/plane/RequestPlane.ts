@@ -5,7 +5,7 @@ import type { Found, SearchHit } from "../search/SearchIndex.ts"
 import type { SearchUnavailable } from "../search/SearchUnavailable.ts"
 import type { Hydrate, Recall, StageFailed } from "./Payloads.ts"
 
-export type Wire = "inproc" | "http" | "tcp"
+export type Wire = "inproc" | "http" | "tcp" | "nats"
 
 export class RequestPlane extends Context.Service<RequestPlane, {
   readonly wire: Wire

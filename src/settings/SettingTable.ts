@@ -222,7 +222,7 @@ export const table = {
   ),
   requestPlane: setting(
     "WORDLOOM_REQUEST_PLANE",
-    Kind.oneOf("inproc", "http", "tcp"),
+    Kind.oneOf("inproc", "http", "nats", "tcp"),
     "inproc",
     "where the stages of a search are served: in the API, or by query processes over that wire"
   ),

@@ -1,5 +1,7 @@
 /** A search through the API and two query processes, as one trace; and what a caller hears when they are away. */
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { fileOf, wordloom } from "../cli/Commands.ts"
 import { freePort } from "../support/FreePort.ts"
 import { callerOf } from "../support/HttpCall.ts"
 import { ownDatabase } from "../support/OwnDatabase.ts"
@@ -14,6 +16,23 @@ const headers = {
 }
 
 const linesOf = (program: Program) => logLines(program).filter((line) => line["trace_id"] === traceId)
+
+/** What `wordloom trace from-logs` makes of what programs printed. */
+const treeOf = (lines: string) =>
+  Effect.gen(function*() {
+    const path = yield* fileOf([lines])
+    const { code, err, out } = yield* wordloom(["trace", "from-logs", path, "--request-id", "r-1", "--json"])
+    assert.deepStrictEqual({ code, err }, { code: 0, err: "" })
+    const [trace] = JSON.parse(out).traces
+    assert.strictEqual(trace.trace_id, traceId)
+    const rows: ReadonlyArray<Record<string, any>> = trace.tree
+    return {
+      sentence: String(trace.sentence),
+      tree: rows.map(({ depth, gap, name, service, span_id: id }) =>
+        `${"  ".repeat(depth)}${gap === true ? `… ${id}` : `${name} (${service})`}`
+      )
+    }
+  }).pipe(Effect.scoped, Effect.runPromise)
 
 describe("the request plane", () => {
   for (const wire of ["http", "tcp"] as const) {
@@ -60,6 +79,15 @@ describe("the request plane", () => {
           assert.isAbove(Number(line["busy_ns"]), 0)
           assert.isAbove(Number(line["idle_ns"]), 0)
         }
+        const told = await treeOf([api, ...queries].map((program) => program.output()).join(""))
+        assert.deepStrictEqual(told.tree, [
+          "… 00f067aa0ba902b7",
+          "  GET /api/v1/search 200 (wordloom-api)",
+          "    http-request (wordloom-api)",
+          "      handle_payload recall (wordloom-query)",
+          "      handle_payload hydrate (wordloom-query)"
+        ])
+        assert.match(told.sentence, /^http-request \(wordloom-api\) waited .+ mostly w(ait|ork)ing/)
         assert.deepStrictEqual(await Promise.all(queries.map((query) => query.stop())), [0, 0])
         isProblem(await call("GET", "/api/v1/search?q=spiral"), 503)
       } finally {
@@ -73,6 +101,9 @@ describe("the request plane", () => {
     const query = startProgram("query", { WORDLOOM_REQUEST_PLANE: "inproc" })
     await query.ended
     assert.strictEqual(query.process.exitCode, 78)
-    assert.match(query.errors(), /WORDLOOM_REQUEST_PLANE=inproc is not allowed: a query process serves http or tcp/)
+    assert.match(
+      query.errors(),
+      /WORDLOOM_REQUEST_PLANE=inproc is not allowed: a query process serves http, nats or tcp/
+    )
   })
 })
