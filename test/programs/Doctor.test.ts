@@ -71,7 +71,7 @@ describe("doctor", () => {
   })
 
   it("finds settings that let no trace arrive", async () => {
-    const exporting = { WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" }
+    const exporting = { WORDLOOM_TRACING: "export", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" }
     const away = await doctor(exporting)
     assert.deepStrictEqual(away.failed, ["DX-01", "DX-07"])
     assert.strictEqual(away.code, 1)
