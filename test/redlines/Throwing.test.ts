@@ -29,7 +29,7 @@ const rowsOf = async ({ query }: OwnDatabase, same: (text: string) => string) =>
     "select title, body, version from blocks order by title",
     "select entity_type, entity_version, op, status, attempts, request_id from search_outbox_events order by id",
     "select entity_type, entity_version, op, status, attempts, request_id from chronicle_outbox_events order by id",
-    "select entity_type, version, op, actor, changes::text, request_id from chronicle_entries order by seq",
+    "select entity_type, version, op, actor, changes::text, request_id from chronicle_entries order by 1, 2",
     "select kind, version, deleted, title, body from search_documents order by kind, title",
     "select projection, result, outcome, error_type, attempt from outbox_attempts order by projection, event_id"
   ]
