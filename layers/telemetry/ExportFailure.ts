@@ -1,17 +1,5 @@
 /** Why an export failed, in few words, and whether the same spans may be sent again. */
-
-export const exportFailureReasons = [
-  "timeout",
-  "unreachable",
-  "dns",
-  "tls",
-  "throttled",
-  "too_large",
-  "client_error",
-  "server_error",
-  "invalid_answer",
-  "internal"
-] as const
+import type { exportFailureReasons } from "../../src/telemetry/Metrics.ts"
 
 export type ExportFailureReason = typeof exportFailureReasons[number]
 

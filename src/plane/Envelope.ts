@@ -1,8 +1,8 @@
 /** What goes with a stage's payload over every wire: whose request it is, of which trace, and how long it may take. */
-import { Clock, Context, Duration, Effect, Option } from "effect"
-import { parseTraceparent, parseTracestate } from "../domain/TraceContext.ts"
+import { Clock, Context, Duration, Effect } from "effect"
 import { CurrentRequest, isRequestId } from "../telemetry/CurrentRequest.ts"
-import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import { read } from "../telemetry/InboundContext.ts"
+import { outbound, TraceCarrier } from "../telemetry/TraceCarrier.ts"
 
 export type Headers = Readonly<Record<string, string | undefined>>
 
@@ -27,29 +27,23 @@ export const left = Effect.gen(function*() {
 
 /** Of the current span and request. */
 export const outgoing = Effect.gen(function*() {
-  const carrier = yield* TraceCarrier
   const { requestId } = yield* CurrentRequest
-  const span = Option.getOrUndefined(yield* Effect.option(Effect.currentParentSpan))
-  const context = span === undefined ? undefined : carrier.inject(span)
   return {
     [timeLeft]: String(Math.ceil(Duration.toMillis(yield* left))),
     ...(requestId === null ? {} : { "x-request-id": requestId }),
-    ...(context === undefined ? {} : { traceparent: context.traceparent }),
-    ...(context?.tracestate == null ? {} : { tracestate: context.tracestate })
+    ...(yield* outbound)
   }
 })
 
 /** Whatever is damaged counts as absent: a stage answers in any case. */
 export const incoming = Effect.fnUntraced(function*(headers: Headers) {
   const carrier = yield* TraceCarrier
-  const { traceparent } = headers
+  const { context } = read({ traceparent: headers["traceparent"], tracestate: headers["tracestate"] })
   const given = headers["x-request-id"]
   const asked = headers[timeLeft] ?? ""
   return {
     requestId: given !== undefined && isRequestId(given) ? given : null,
     within: /^\d{1,6}$/.test(asked) ? Duration.min(stageMax, Duration.millis(Number(asked))) : stageMax,
-    parent: parseTraceparent(traceparent) === undefined
-      ? undefined
-      : carrier.extract({ traceparent: traceparent!, tracestate: parseTracestate(headers["tracestate"]) })
+    parent: context === null ? undefined : carrier.extract(context)
   }
 })

@@ -158,19 +158,21 @@ export const spansBuffered = gauge(
   "tracing_spans_buffered",
   "Spans that wait for their export, or for their trace's fate"
 )
+export const exportFailureReasons = [
+  "timeout",
+  "unreachable",
+  "dns",
+  "tls",
+  "throttled",
+  "too_large",
+  "client_error",
+  "server_error",
+  "invalid_answer",
+  "internal"
+] as const
+
 export const exportFailures = counter("tracing_export_failures_total", "Exports that failed, by reason", {
-  reason: oneOf([
-    "timeout",
-    "unreachable",
-    "dns",
-    "tls",
-    "throttled",
-    "too_large",
-    "client_error",
-    "server_error",
-    "invalid_answer",
-    "internal"
-  ])
+  reason: oneOf(exportFailureReasons)
 })
 export const invalidContexts = counter(
   "tracing_invalid_context_total",

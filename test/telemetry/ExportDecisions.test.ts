@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as Breaker from "../../layers/telemetry/ExportBreaker.ts"
-import { classify, exportFailureReasons, retryAfterOf } from "../../layers/telemetry/ExportFailure.ts"
+import { classify, retryAfterOf } from "../../layers/telemetry/ExportFailure.ts"
+import { exportFailureReasons } from "../../src/telemetry/Metrics.ts"
 
 const now = Date.parse("2026-01-01T00:00:00Z")
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
