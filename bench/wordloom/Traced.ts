@@ -77,6 +77,8 @@ const serve = async () => {
     requests++
     run(Effect.andThen(answered, Effect.sync(() => response.end("{}"))))
   }).listen(0, "127.0.0.1", () => ready(String((server.address() as AddressInfo).port)))
+  // A connection that is closed in the moment in which it is used again would be an error of the measurement.
+  server.keepAliveTimeout = 0
   // What is loaded and compiled at first is no growth.
   const look = setInterval(() => {
     const now = rssMB()
