@@ -3,7 +3,7 @@ import { type Context, Effect, Metric } from "effect"
 import { collectDefaultMetrics, Registry } from "prom-client"
 import type { Exemplar } from "../../src/telemetry/Exemplars.ts"
 import { type Description, instruments, seriesKey } from "../../src/telemetry/Instruments.ts"
-import { allOf, type LabelLists } from "../../src/telemetry/Labels.ts"
+import { allOf } from "../../src/telemetry/Labels.ts"
 
 type Labels = Readonly<Record<string, string>>
 
@@ -46,9 +46,25 @@ const histogramSamples = (
 /** A counter that begins at zero shows its first increase; so many zeros at most. */
 const zerosMax = 64
 
-const zeros = (lists: LabelLists): ReadonlyArray<Labels> => {
-  const all = allOf(lists)
-  return all.length > zerosMax ? [] : all
+interface Zero {
+  readonly key: string
+  readonly sample: Sample
+}
+
+const zerosOf = ({ lists, type }: Description): ReadonlyArray<Zero> => {
+  const all = type === "counter" ? allOf(lists) : []
+  return all.length > zerosMax
+    ? []
+    : all.map((labels) => ({ key: seriesKey(labels), sample: { suffix: "", labels, value: 0 } }))
+}
+
+/** The same at every scrape. */
+const known = new WeakMap<Description, ReadonlyArray<Zero>>()
+
+const zeros = (of: Description): ReadonlyArray<Zero> => {
+  const made = known.get(of) ?? zerosOf(of)
+  known.set(of, made)
+  return made
 }
 
 const samplesOf = (of: Description, snapshots: ReadonlyArray<Metric.Metric.Snapshot>): ReadonlyArray<Sample> => {
@@ -67,8 +83,8 @@ const samplesOf = (of: Description, snapshots: ReadonlyArray<Metric.Metric.Snaps
     }
   })
   const seen = new Set(series.map(({ key }) => key))
-  const untouched = of.type === "counter" ? zeros(of.lists).filter((labels) => !seen.has(seriesKey(labels))) : []
-  return [...series.flatMap(({ samples }) => samples), ...untouched.map((labels) => ({ suffix: "", labels, value: 0 }))]
+  const untouched = zeros(of).filter(({ key }) => !seen.has(key))
+  return [...series.flatMap(({ samples }) => samples), ...untouched.map(({ sample }) => sample)]
 }
 
 /** The product's own, in the order in which they are written down. */

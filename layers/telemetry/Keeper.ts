@@ -10,8 +10,8 @@ import { telemetryFailed } from "./TelemetryErrors.ts"
 /** Ids that are remembered as kept, signals that wait to be told, and origins that wait to be found. */
 const bounds = { kept: 20_000, signals: 10_000, origins: 5_000 } as const
 
-/** Rows whose spans were not made: they are small, and the worker's memory is tight. */
-const untoldBytes = 6 * 1_024 * 1_024
+/** Rows whose spans were not made, some 36,000 of them: so far one projection may be ahead of another that fails. */
+const untoldBytes = 24 * 1_024 * 1_024
 
 export interface Keeper extends TraceKeeping, KeptTraces, KeepExchanged {
   /** Keeps it, and says whether the part that left its rows is exported at once. */

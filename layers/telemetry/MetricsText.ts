@@ -6,11 +6,18 @@ import type { Family, Sample } from "./Families.ts"
 const number = (value: number) =>
   value === Number.POSITIVE_INFINITY ? "+Inf" : value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value)
 
-const escaped = (value: string) => value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\"", "\\\"")
+/** Hardly any value has one of these, and there are thousands of values in a scrape. */
+const special = /["\\\n]/
+
+const escaped = (value: string) =>
+  special.test(value)
+    ? value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\"", "\\\"")
+    : value
 
 const labelsOf = (labels: Readonly<Record<string, string>>) => {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
-  return parts.length === 0 ? "" : `{${parts.join(",")}}`
+  let text = ""
+  for (const name of Object.keys(labels)) text += `${text === "" ? "{" : ","}${name}="${escaped(labels[name]!)}"`
+  return text === "" ? "" : `${text}}`
 }
 
 /** OpenMetrics has one spelling of a bound, which is Go's: `1.0`, `1.048576e+06`. */

@@ -18,24 +18,25 @@ export const layer = Layer.effect(
 
     let nodes = 0
 
-    /** Node's are not read for this: each look at the event loop's delay begins a new measurement. */
+    /** The product's own, with how many series there are beside Node's, which are not read for this. */
     const counted = Effect.gen(function*() {
       const own = Families.own(yield* Effect.context())
-      const shown = own.some(({ name, samples }) => name === observabilitySeries.name && samples.length > 0)
-      const series = MetricsText.count(own) + nodes + (shown ? 0 : 1)
+      const isShown = own.some(({ name, samples }) => name === observabilitySeries.name && samples.length > 0)
+      const series = MetricsText.count(own) + nodes + (isShown ? 0 : 1)
       yield* observabilitySeries.set({}, series)
-      return series
+      const samples = [{ suffix: "", labels: {}, value: series }]
+      return { series, own: own.map((one) => one.name === observabilitySeries.name ? { ...one, samples } : one) }
     })
 
     return MetricsReport.of({
-      series: counted,
+      // Each look at the event loop's delay begins a new measurement, so this is none.
+      series: Effect.map(counted, ({ series }) => series),
       render: (format) =>
         Effect.gen(function*() {
           const ofNode = yield* node.read
           nodes = MetricsText.count(ofNode)
-          yield* counted
-          const families = [...Families.own(yield* Effect.context()), ...ofNode]
-          return MetricsText.format(families, prefixed, format)
+          const { own } = yield* counted
+          return MetricsText.format([...own, ...ofNode], prefixed, format)
         })
     })
   })

@@ -13,8 +13,8 @@ import { resourceOf } from "./Resource.ts"
 import { keptState } from "./Segment.ts"
 import * as SpanQueue from "./SpanQueue.ts"
 
-/** With the second in which what is aborted may end, a stopping process waits three for its last spans. */
-const flushFor = "2 seconds"
+/** With the second in which what is aborted may end, a stopping process waits less than three for its last spans. */
+const flushFor = "1900 millis"
 
 const sweepEvery = "1 second"
 

@@ -83,6 +83,8 @@ const stateOf = ({ spanBatchMax, spanQueueMax }: Settings) => ({
   calmMax: spanQueueMax / 4,
   /** Halved while the far side finds batches too large. */
   size: Math.min(spanBatchMax, spanQueueMax),
+  /** Below what was refused as too large; it rises slowly, since spans differ. */
+  ceiling: Math.min(spanBatchMax, spanQueueMax),
   breaker: Breaker.closed,
   /** How often the oldest spans have been sent. */
   attempts: 0,
@@ -110,6 +112,7 @@ const drop = ({ buffer }: State, batch: SpanBuffer.SpanBatch, reason: SpanCounts
 const failed = (state: State, batch: SpanBuffer.SpanBatch, failure: ExportFailure) => {
   SpanCounts.exportFailed(failure.reason)
   if (failure.reason === "too_large" && batch.spans.length > 1) {
+    state.ceiling = batch.spans.length - 1
     state.size = Math.ceil(batch.spans.length / 2)
     return state.buffer.giveBack(batch)
   }
@@ -122,7 +125,8 @@ const failed = (state: State, batch: SpanBuffer.SpanBatch, failure: ExportFailur
 
 const succeeded = (state: State, batch: SpanBuffer.SpanBatch, rejected: number) => {
   state.attempts = 0
-  state.size = Math.min(state.batchMax, state.size + Math.ceil(state.size / 16))
+  state.ceiling = Math.min(state.batchMax, state.ceiling + 1 / 64)
+  state.size = Math.min(Math.floor(state.ceiling), state.size + Math.ceil(state.size / 16))
   state.buffer.settle(batch)
   SpanCounts.released(batch.spans.length)
   SpanCounts.exported(batch.spans.length - rejected)
@@ -134,7 +138,9 @@ const send = Effect.fnUntraced(function*(state: State, sink: SpanSink, timeoutMs
   const outcome = yield* exportOnce(sink, batch.spans, timeoutMs).pipe(
     Effect.onInterrupt(() => Effect.sync(() => drop(state, batch, "stopped")))
   )
-  state.breaker = Breaker.after(state.breaker, outcome, yield* nowMs, yield* Random.next)
+  // Who finds a batch too large is well, and takes the halves of it at once.
+  const isHalved = outcome._tag === "Failed" && outcome.reason === "too_large" && batch.spans.length > 1
+  if (!isHalved) state.breaker = Breaker.after(state.breaker, outcome, yield* nowMs, yield* Random.next)
   if (outcome._tag === "Accepted") succeeded(state, batch, outcome.rejected)
   else failed(state, batch, outcome)
 })

@@ -75,7 +75,8 @@ export const sorted = (
 }
 
 /** What changed is told by no span, and would be most of what is remembered. */
-const remembered = (row: RowFacts): RowFacts => ({ ...row, delivery: { ...row.delivery, fields: [] } })
+const remembered = (row: RowFacts): RowFacts =>
+  row.delivery.fields.length === 0 ? row : { ...row, delivery: { ...row.delivery, fields: [] } }
 
 export const heldRows = (rows: ReadonlyArray<RowFacts>, tell: (row: RowFacts) => void): Untold => {
   const lean = rows.map(remembered)
