@@ -13,7 +13,7 @@ export interface Chain {
   readonly task: () => Promise<Program>
   /** With the address that clients open. */
   readonly gateway: (port?: number) => Promise<{ readonly program: Program; readonly url: string }>
-  readonly nats: { readonly crash: () => Promise<void>; readonly again: () => Promise<void> }
+  readonly nats: Pick<Awaited<ReturnType<typeof start<"nats">>>, "crash" | "lose" | "again">
   readonly stop: () => Promise<void>
 }
 
