@@ -42,10 +42,7 @@ const nats = Layer.unwrap(Effect.gen(function*() {
   const { requestPlane } = yield* Settings
   if (requestPlane !== "nats") return Layer.empty
   const { serverProtocol } = yield* Effect.promise(() => import("../../layers/nats/StageWire.ts"))
-  return Layer.merge(StageServer.served("nats"), told).pipe(
-    Layer.provide(serverProtocol),
-    Layer.provide(PlaneNats.layer)
-  )
+  return StageServer.served("nats").pipe(Layer.provide(serverProtocol), Layer.provide(PlaneNats.layer))
 }))
 
 const wired = Layer.effectDiscard(
@@ -60,6 +57,9 @@ const probes = Layer.unwrap(
     ({ httpHost: host, queryHttpPort: port, shutdownGrace: grace }) =>
       serve(Layer.merge(HealthRoutes.layer, MetricsRoute.layer), Layer.empty, { host, port, grace })
   )
-).pipe(Layer.provide(HealthPostgres.layer({ search: true })))
+).pipe(
+  Layer.provide(HealthPostgres.layer({ search: true })),
+  Layer.provide(PlaneNats.checks({ isNeeded: true }))
+)
 
 launch(Layer.mergeAll(stages, probes).pipe(Layer.provide(Foundation.layer("wordloom-query"))))

@@ -65,11 +65,11 @@ export const inOneProcess = Layer.unwrap(Effect.sync(() => {
 }))
 
 /** NATS where the settings name one; only then its client is loaded. */
-const nats = (url: Redacted.Redacted) =>
+const nats = (url: Redacted.Redacted, prefix: string) =>
   Layer.unwrap(Effect.gen(function*() {
     const Client = yield* Effect.promise(() => import("../../layers/nats/NatsClient.ts"))
     const Bus = yield* Effect.promise(() => import("../../layers/nats/MessageBusNats.ts"))
-    return Bus.layer.pipe(Layer.provide(Client.layer(url)))
+    return Bus.layer.pipe(Layer.provide(Client.layer(url, Client.namesOf(prefix))))
   })).pipe(
     Layer.catchTag(
       "BusUnavailable",
@@ -79,8 +79,8 @@ const nats = (url: Redacted.Redacted) =>
 
 /** Between processes. */
 export const busBetween = Layer.unwrap(Effect.gen(function*() {
-  const { natsUrl } = yield* Settings
-  if (natsUrl !== undefined) return nats(natsUrl)
+  const { natsPrefix, natsUrl } = yield* Settings
+  if (natsUrl !== undefined) return nats(natsUrl, natsPrefix)
   return yield* new SettingsInvalid({
     mistakes: [{ name: "NATS_URL", value: "", allowed: "must be set where the realtime chain is several processes" }]
   })

@@ -253,6 +253,12 @@ export const table = {
     undefined,
     "the message bus of the realtime chain; without it the chain runs within one process"
   ),
+  natsPrefix: setting(
+    "WORDLOOM_NATS_PREFIX",
+    Kind.pattern(/^[a-z][a-z0-9_-]{0,31}$/, "lower-case letters, digits, '-', '_'"),
+    "wordloom",
+    "what subjects and streams in NATS begin with: installations that share a NATS have one each"
+  ),
   grpcHost: setting("WORDLOOM_GRPC_HOST", Kind.words, "127.0.0.1", "the address that logic listens on, or is asked at"),
   grpcPort: setting("WORDLOOM_GRPC_PORT", Kind.port, 50_051, "logic's port"),
   wsPort: setting("WORDLOOM_WS_PORT", Kind.port, 8_090, "the gateway's port; it listens on WORDLOOM_HTTP_HOST"),
