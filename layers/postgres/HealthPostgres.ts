@@ -2,7 +2,7 @@
 import { Clock, Duration, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { ClaimWatch } from "../../src/delivery/ClaimWatch.ts"
-import { all, checked, FurtherChecks, latency, ofProcess, skipped } from "../../src/health/Checks.ts"
+import { all, checked, FurtherChecks, latency, ofProcess, preparedNowhere, skipped } from "../../src/health/Checks.ts"
 import { type CheckResult, Health } from "../../src/health/Health.ts"
 import { shared } from "../../src/health/Shared.ts"
 import { leaving } from "../../src/outbox/Leaving.ts"
@@ -82,9 +82,7 @@ export const layer = (needs: { readonly search: boolean; readonly claims?: boole
       const startup = Effect.gen(function*() {
         return {
           database_migration: yield* checked(migrated, healthTimeout),
-          leader_election: skipped("nobody leads: workers share by leases"),
-          schedulers: skipped("whatever is done from time to time is done by who comes first"),
-          websocket_server: skipped("not part of this process"),
+          ...preparedNowhere,
           ...(yield* all(further.startup))
         }
       })

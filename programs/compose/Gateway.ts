@@ -1,16 +1,17 @@
 /** The gateway: clients' WebSockets, their sessions, and what is pushed to them. It needs neither database nor bus. */
 import { Effect, Layer } from "effect"
-import { SecureRandom } from "effect/crypto"
 import * as LogicClientGrpc from "../../layers/grpc/LogicClientGrpc.ts"
 import * as PushServer from "../../layers/push/PushServer.ts"
-import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
+import { layerWithoutDatabase } from "../../src/health/Checks.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
+import * as ChainChecks from "./ChainChecks.ts"
+import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
+import { OpenDoor } from "./OpenDoor.ts"
+import * as Probes from "./Probes.ts"
 import * as Realtime from "./Realtime.ts"
-
-const name = "wordloom-gateway"
 
 const gateway = Layer.unwrap(Effect.gen(function*() {
   const { grpcHost, grpcPort, pushHost, pushPort } = yield* Settings
@@ -29,10 +30,14 @@ const gateway = Layer.unwrap(Effect.gen(function*() {
   )
 }))
 
+const probes = Probes.served(({ gatewayHttpPort }) => gatewayHttpPort).pipe(
+  Layer.provide(layerWithoutDatabase),
+  Layer.provide(ChainChecks.gateway)
+)
+
 launch(
-  gateway.pipe(
-    Layer.provide([SecureRandom.layerWebCrypto, Border.layerWithoutDatabase]),
-    Layer.provide(JsonLogger.layer(name, process.stdout.isTTY === true)),
-    Layer.provide(Settings.layer(process.env))
+  Layer.merge(gateway, probes).pipe(
+    Layer.provide([OpenDoor.layer, Border.layerWithoutDatabase]),
+    Layer.provide(Foundation.layerWithoutDatabase("wordloom-gateway"))
   )
 )

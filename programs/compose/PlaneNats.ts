@@ -20,12 +20,13 @@ const look = (isNeeded: boolean) =>
     const { PlaneConnection } = yield* Effect.promise(() => import("../../layers/nats/PlaneConnection.ts"))
     const { check, wasThere } = yield* PlaneConnection
     const { healthTimeout } = yield* Settings
+    const { ready, startup } = yield* FurtherChecks
     const nats = Effect.gen(function*() {
       const found = yield* checked(check, healthTimeout)
       if (found.status === "pass" || isNeeded || !(yield* wasThere)) return found
       return { status: "pass", message: "degraded: no answer, so searches are refused" } satisfies CheckResult
     })
-    return { ready: { nats }, startup: {} }
+    return { ready: { ...ready, nats }, startup }
   })
 
 /**

@@ -1,7 +1,5 @@
 /** A process of the request plane: serves stages of the search to the API. */
 import { Effect, Layer } from "effect"
-import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
-import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
 import { serve } from "../../layers/http/Serve.ts"
 import * as StageServer from "../../layers/plane/StageServer.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
@@ -10,6 +8,7 @@ import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
 import * as PlaneNats from "./PlaneNats.ts"
+import * as Probes from "./Probes.ts"
 
 const needsWire = new SettingsInvalid({
   mistakes: [{ name: "WORDLOOM_REQUEST_PLANE", value: "inproc", allowed: "a query process serves http, nats or tcp" }]
@@ -51,13 +50,7 @@ const wired = Layer.effectDiscard(
 
 const stages = Layer.mergeAll(wired, http, nats, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))
 
-const probes = Layer.unwrap(
-  Effect.map(
-    Settings,
-    ({ httpHost: host, queryHttpPort: port, shutdownGrace: grace }) =>
-      serve(Layer.merge(HealthRoutes.layer, MetricsRoute.layer), Layer.empty, { host, port, grace })
-  )
-).pipe(
+const probes = Probes.served(({ queryHttpPort }) => queryHttpPort).pipe(
   Layer.provide(HealthPostgres.layer({ search: true })),
   Layer.provide(PlaneNats.checks({ isNeeded: true }))
 )

@@ -1,9 +1,10 @@
 /** What the checks of a process are made of: each is bounded in time, and tells that it failed, not what is inside. */
-import { Context, Duration, Effect, Option } from "effect"
+import { Context, Duration, Effect, Layer, Option } from "effect"
 import { leaving } from "../outbox/Leaving.ts"
 import { SeriesAlarm } from "../telemetry/SeriesAlarm.ts"
 import { EventLoop } from "./EventLoop.ts"
-import type { CheckResult } from "./Health.ts"
+import { type CheckResult, Health } from "./Health.ts"
+import { shared } from "./Shared.ts"
 
 export type Checks = Readonly<Record<string, Effect.Effect<CheckResult>>>
 
@@ -44,3 +45,27 @@ export const ofProcess = Effect.gen(function*() {
   const metrics: CheckResult = { status: "pass", ...(note === undefined ? {} : { message: note }) }
   return { event_loop, metrics }
 })
+
+/** What is prepared once, and is not in this product or not in this process. */
+export const preparedNowhere = {
+  leader_election: skipped("nobody leads: workers share by leases"),
+  schedulers: skipped("whatever is done from time to time is done by who comes first"),
+  websocket_server: skipped("not part of this process")
+}
+
+/** Of a process without a database: what it needs beside one is all that it needs. */
+export const layerWithoutDatabase = Layer.effect(
+  Health,
+  Effect.gen(function*() {
+    const further = yield* FurtherChecks
+    const context = yield* Effect.context()
+    const database = skipped("not used by this process")
+    const ready = Effect.gen(function*() {
+      return { database, ...(yield* all(further.ready)), ...(yield* Effect.provideContext(ofProcess, context)) }
+    })
+    const startup = Effect.gen(function*() {
+      return { database_migration: database, ...preparedNowhere, ...(yield* all(further.startup)) }
+    })
+    return Health.of({ ready: yield* shared(ready), startup: yield* shared(startup) })
+  })
+)

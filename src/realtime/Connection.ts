@@ -14,6 +14,7 @@ import * as RateLimit from "./RateLimit.ts"
 import { isOurs, refused, textOf, type Told, toldOf } from "./Refusals.ts"
 import { type Member, Rooms } from "./Rooms.ts"
 import { parseRef, type SessionRef } from "./Session.ts"
+import { expiredOf } from "./Sessions.ts"
 
 export interface Client extends Member {
   readonly id: string
@@ -114,6 +115,8 @@ const answering = Effect.fnUntraced(function*(client: Client) {
     const page = yield* logic.history(id, after, limit).pipe(
       Effect.withSpan("gateway.grpc.history", { kind: "client", attributes: { session_id: id } })
     )
+    const expired = expiredOf(after, page)
+    if (expired !== undefined) yield* reply({ type: "expired", session, ...expired })
     yield* reply({ type: "history", session, ...page })
   })
 
@@ -174,6 +177,7 @@ export const make = Effect.fnUntraced(function*(client: Client) {
 
   const tell = Effect.fnUntraced(function*(raw: Readonly<Record<string, unknown>>, told: Told) {
     yield* Effect.annotateCurrentSpan("error.type", told.code)
+    yield* Metrics.realtimeRefused.add({ code: told.code })
     const trace = yield* traceId
     yield* reply({ type: "error", ...told, ...textOf(raw, "session"), ...textOf(raw, "client_id"), ...trace }).pipe(
       Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "error" } })
@@ -203,6 +207,7 @@ export const make = Effect.fnUntraced(function*(client: Client) {
     const raw = parse(text)
     if (after === undefined) {
       offences++
+      yield* Metrics.realtimeRefused.add({ code: "rate_limited" })
       yield* reply({
         type: "error",
         code: "rate_limited",
