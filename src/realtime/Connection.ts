@@ -1,10 +1,11 @@
 /** One client of a gateway: what its frames ask for, each in a trace of its own, one after the other. */
-import { Cause, Clock, Effect, Option, Result, Schema } from "effect"
+import { Cause, Clock, Context, Effect, Option, Result, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { EntityId } from "../domain/Entity.ts"
 import { excerpt } from "../domain/Text.ts"
 import { envelope, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import { attribute as debugAttribute, DebugTrace } from "../telemetry/DebugTrace.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { TraceBorder } from "../telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
@@ -142,6 +143,9 @@ const answering = Effect.fnUntraced(function*(client: Client) {
   return { act, reply, close }
 })
 
+/** A frame has no headers: what asks for a debug trace over HTTP is a member of it here. */
+const debugOf = ({ debug }: Readonly<Record<string, unknown>>) => typeof debug === "string" ? debug : undefined
+
 /** The root of a message's trace, or a child of what the client says it belongs to, as far as that is believed. */
 const observed = Effect.fnUntraced(function*<E, R>(
   border: TraceBorder["Service"],
@@ -155,7 +159,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
   const arrival = yield* border.arrive({
     traceparent: context?.traceparent,
     tracestate: context?.tracestate,
-    debug: undefined,
+    debug: debugOf(raw),
     isLocal: false
   })
   const parent = carrier.extract(arrival.parent)
@@ -164,7 +168,13 @@ const observed = Effect.fnUntraced(function*<E, R>(
     kind: "consumer",
     ...(parent === undefined ? { root: true } : { parent }),
     ...(link === undefined ? {} : { links: [{ span: link, attributes: {} }] }),
-    attributes: { "ws.frame": type, "ws.connection_id": client.id, "network.protocol.name": "websocket" }
+    annotations: Context.make(DebugTrace, arrival.isDebug),
+    attributes: {
+      "ws.frame": type,
+      "ws.connection_id": client.id,
+      "network.protocol.name": "websocket",
+      ...(arrival.isDebug ? { [debugAttribute]: true } : {})
+    }
   })
 })
 

@@ -156,37 +156,6 @@ const checkResumption = async (scene: Scene) => {
   for (const client of [ann, again]) client.socket.close()
 }
 
-const checkExpired = async (scene: Scene) => {
-  const session = await newTag(scene)
-  const ann = await connect(scene.url, "ann")
-  await joined(ann, session)
-  for (let each = 1; each <= 5; each++) ann.send({ type: "send", session, client_id: `c-${each}`, text: "hello" })
-  await ann.frame("the fifth", ({ seq, type }) => type === "sent" && seq === 5)
-  await scene.database.query(
-    "delete from realtime_messages where session_id = $1::uuid and seq <= 3",
-    session.slice(4)
-  )
-  const bob = await connect(scene.url, "bob")
-  await joined(bob, session, 1)
-  await bob.frame("the fifth", ({ seq, type }) => type === "message" && seq === 5)
-  bob.send({ type: "history", session, after: 0 })
-  await bob.frame("the history", ({ type }) => type === "history")
-  assert.deepStrictEqual(bob.frames.filter(({ type }) => type !== "welcome" && type !== "joined").map(brief), [
-    "expired 2-3",
-    "message 4",
-    "message 5",
-    "expired 1-3",
-    "history 4,5"
-  ])
-  for (const client of [ann, bob]) client.socket.close()
-}
-
-const brief = (frame: Record<string, any>) => {
-  if (frame["type"] === "expired") return `expired ${frame["from_seq"]}-${frame["to_seq"]}`
-  if (frame["type"] === "message") return `message ${frame["seq"]}`
-  return `${frame["type"]} ${frame["messages"].map(({ seq }: { readonly seq: number }) => seq).join()}`
-}
-
 describe("realtime in one process", () => {
   let scene: Scene
   let program: Program
@@ -217,7 +186,6 @@ describe("realtime in one process", () => {
   it("begins a root unless the envelope has a valid TraceParent", () => checkContexts(scene))
   it("answers clearly what it does not take", () => checkBounds(scene))
   it("gives who comes back what was missed, once", () => checkResumption(scene))
-  it("says which messages are not kept any more", () => checkExpired(scene))
 
   it("tells whoever has a tag open of its committed change, in the request's trace", async () => {
     const call = async (method: string, path: string, body: object) => {

@@ -1,4 +1,4 @@
-/** What was said longer ago than it is kept goes, in batches; numbers go on, and who comes back is told what is gone. */
+/** What was said longer ago than it is kept goes, in batches; numbers go on, and a page says what is gone before it. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
