@@ -1,6 +1,7 @@
 /** The gateway: clients' WebSockets, their sessions, and what is pushed to them. It needs neither database nor bus. */
 import { Effect, Layer } from "effect"
 import * as LogicClientGrpc from "../../layers/grpc/LogicClientGrpc.ts"
+import * as TraceSignalsGrpc from "../../layers/grpc/TraceSignalsGrpc.ts"
 import * as PushServer from "../../layers/push/PushServer.ts"
 import { layerWithoutDatabase } from "../../src/health/Checks.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
@@ -8,6 +9,7 @@ import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
 import * as ChainChecks from "./ChainChecks.ts"
 import * as Foundation from "./Foundation.ts"
+import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
 import { OpenDoor } from "./OpenDoor.ts"
 import * as Probes from "./Probes.ts"
@@ -35,8 +37,17 @@ const probes = Probes.served(({ gatewayHttpPort }) => gatewayHttpPort).pipe(
   Layer.provide(ChainChecks.gateway)
 )
 
+/** Who has no database hears of others' kept traces by way of logic. */
+const keeping = Keeping.layer.pipe(
+  Layer.provide(
+    Layer.unwrap(
+      Effect.map(Settings, ({ grpcHost, grpcPort }) => TraceSignalsGrpc.layer(`${grpcHost}:${grpcPort}`))
+    )
+  )
+)
+
 launch(
-  Layer.merge(gateway, probes).pipe(
+  Layer.mergeAll(gateway, probes, keeping).pipe(
     Layer.provide([OpenDoor.layer, Border.layerWithoutDatabase]),
     Layer.provide(Foundation.layerWithoutDatabase("wordloom-gateway"))
   )

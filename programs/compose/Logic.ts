@@ -5,6 +5,7 @@ import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as ChainChecks from "./ChainChecks.ts"
 import * as Foundation from "./Foundation.ts"
+import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
 import * as Probes from "./Probes.ts"
 import * as Realtime from "./Realtime.ts"
@@ -27,7 +28,7 @@ const probes = Probes.served(({ logicHttpPort }) => logicHttpPort).pipe(
 )
 
 launch(
-  Layer.mergeAll(served, around(Realtime.relay), probes).pipe(
+  Layer.mergeAll(served, around(Realtime.relay), probes, Keeping.layer).pipe(
     Layer.provide([Realtime.stores, Realtime.busBetween]),
     Layer.provide(Foundation.layer("wordloom-logic"))
   )

@@ -6,6 +6,7 @@ import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
+import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
 import * as PlaneNats from "./PlaneNats.ts"
 import * as Probes from "./Probes.ts"
@@ -55,4 +56,4 @@ const probes = Probes.served(({ queryHttpPort }) => queryHttpPort).pipe(
   Layer.provide(PlaneNats.checks({ isNeeded: true }))
 )
 
-launch(Layer.mergeAll(stages, probes).pipe(Layer.provide(Foundation.layer("wordloom-query"))))
+launch(Layer.mergeAll(stages, probes, Keeping.layer).pipe(Layer.provide(Foundation.layer("wordloom-query"))))

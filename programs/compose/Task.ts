@@ -5,6 +5,7 @@ import * as PushClient from "../../layers/push/PushClient.ts"
 import { topic } from "../../src/realtime/MessageBus.ts"
 import * as ChainChecks from "./ChainChecks.ts"
 import * as Foundation from "./Foundation.ts"
+import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
 import * as Probes from "./Probes.ts"
 import * as Realtime from "./Realtime.ts"
@@ -22,4 +23,4 @@ const task = Realtime.tasked.pipe(
   Layer.provide([Realtime.stores, Realtime.busBetween])
 )
 
-launch(Layer.mergeAll(told, task, probes).pipe(Layer.provide(Foundation.layer("wordloom-task"))))
+launch(Layer.mergeAll(told, task, probes, Keeping.layer).pipe(Layer.provide(Foundation.layer("wordloom-task"))))
