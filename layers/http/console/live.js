@@ -7,6 +7,10 @@ const keptMax = 120
 /** Where as many watch as can, the overview is asked for instead. */
 const askEvery = 5_000
 
+const sent = /** @type {HTMLTemplateElement | null} */ (document.getElementById("now"))
+/** Comes with the page, behind all else in it, so that figures are there before a connection is. */
+let first = sent === null ? undefined : /** @type {Overview} */ (JSON.parse(sent.content.textContent ?? ""))
+
 /** @typedef {"connecting" | "live" | "asking" | "database" | "away"} Link */
 
 /**
@@ -64,6 +68,8 @@ export const live = (changed) => {
   }
   document.addEventListener("visibilitychange", turned)
   watch()
+  if (first !== undefined) seen(first, "connecting")
+  first = undefined
   return {
     state,
     stop: () => {
