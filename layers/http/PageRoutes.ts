@@ -56,8 +56,8 @@ const inTemplate = (overview: Overview) =>
   `<template id="now">${encode(overview).replaceAll(/[&<]/g, (sign) => escapes[sign]!)}</template>\n`
 
 /**
- * The overview's page is sent at once, so that the browser asks for its files, and its first figures behind it: scripts
- * begin when the page has ended. Without them it asks for its figures itself.
+ * The overview's page is sent at once, so that the browser loads and begins its script, and its first figures behind
+ * it. Without them it asks for its figures itself.
  */
 const withNow = (now: LiveOverview["Service"]["now"]) => {
   const figures = now.pipe(

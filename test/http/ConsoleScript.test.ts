@@ -1,11 +1,12 @@
 /** The console's modules become one script that does what they do together, or the program says why not. */
 import { assert, describe, it } from "@effect/vitest"
+import { runInNewContext } from "node:vm"
 import { joined } from "../../layers/http/ConsoleScript.ts"
 
 const run = (modules: Readonly<Record<string, string>>) => {
   const told: Array<unknown> = []
   const script = joined(new Map(Object.entries(modules)), "/begin.js")
-  new Function("tell", script)((each: unknown) => told.push(each))
+  runInNewContext(script, { tell: (each: unknown) => told.push(each) })
   return told
 }
 
