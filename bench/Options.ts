@@ -14,7 +14,8 @@ export const stageNames = [
   "rebuild",
   "exporter",
   "recording",
-  "keep"
+  "keep",
+  "explain"
 ] as const
 export type StageName = (typeof stageNames)[number]
 
