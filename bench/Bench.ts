@@ -14,6 +14,7 @@ import { within } from "./Sessions.ts"
 import type { Stage } from "./Stage.ts"
 import { drain } from "./stages/Drain.ts"
 import { enqueue } from "./stages/Enqueue.ts"
+import { explain } from "./stages/Explain.ts"
 import { exporter } from "./stages/Exporter.ts"
 import { find } from "./stages/Find.ts"
 import { growth } from "./stages/Growth.ts"
@@ -41,7 +42,8 @@ const stages: Readonly<Record<StageName, Stage>> = {
   exporter,
   recording,
   scrape,
-  keep
+  keep,
+  explain
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

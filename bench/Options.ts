@@ -15,7 +15,8 @@ export const stageNames = [
   "exporter",
   "recording",
   "scrape",
-  "keep"
+  "keep",
+  "explain"
 ] as const
 export type StageName = (typeof stageNames)[number]
 
