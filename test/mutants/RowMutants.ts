@@ -19,7 +19,7 @@ const flushable = [
   {
     file: "layers/telemetry/TracerProvider.ts",
     before: "Layer.succeed(Tracer.Tracer, tracerOf(",
-    after: "Layer.effectDiscard(Effect.sync(() => flushes.push(() => made.forceFlush()))),\n" +
+    after: "Layer.effectDiscard(Effect.sync(() => queue && flushes.push(() => Effect.runPromise(queue.flush)))),\n" +
       "      Layer.succeed(Tracer.Tracer, tracerOf("
   },
   { file: "layers/telemetry/TracerProvider.ts", before: "import { safe } from", after: "import { flushes, safe } from" }
