@@ -24,6 +24,7 @@ import { latency } from "./stages/Latency.ts"
 import { project } from "./stages/Project.ts"
 import { rebuild } from "./stages/Rebuild.ts"
 import { recording } from "./stages/Recording.ts"
+import { scrape } from "./stages/Scrape.ts"
 import { tracing } from "./stages/Tracing.ts"
 import { visible } from "./stages/Visible.ts"
 
@@ -40,6 +41,7 @@ const stages: Readonly<Record<StageName, Stage>> = {
   rebuild,
   exporter,
   recording,
+  scrape,
   keep,
   explain
 }

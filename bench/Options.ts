@@ -14,6 +14,7 @@ export const stageNames = [
   "rebuild",
   "exporter",
   "recording",
+  "scrape",
   "keep",
   "explain"
 ] as const
