@@ -168,11 +168,15 @@ const faults: Readonly<Record<string, (chaos: Chaos) => Promise<unknown>>> = {
   }
 }
 
-/** One fault after the other, in turns, with a breath between them; answers how often each happened. */
+/**
+ * One fault after the other, in turns, with a breath between them; answers how often each happened. A fault that never
+ * happened proves nothing: where the machine is slow it goes on until each has.
+ */
 const disturb = async (chaos: Chaos, random: Random) => {
   const happened: Record<string, number> = {}
   const names = Object.keys(faults)
-  for (let turn = random.int(0, names.length - 1); Date.now() < chaos.endsAt; turn++) {
+  const isOver = () => Date.now() >= chaos.endsAt && (!isWhole || names.every((name) => happened[name] !== undefined))
+  for (let turn = random.int(0, names.length - 1); !isOver(); turn++) {
     const name = names[turn % names.length]!
     await faults[name]!(chaos)
     happened[name] = (happened[name] ?? 0) + 1
@@ -215,20 +219,17 @@ const chaos = async (random: Random) => {
       writes: 0
     }
     const endsAt = Date.now() + lastsMs
+    const calm = new AbortController()
+    const disturbed = disturb({ ask, engine, proxy, env, programs, endsAt }, random).finally(() => calm.abort())
     const writing = Array.from({ length: clients }, async () => {
-      while (Date.now() < endsAt) await change(call, random, shelf)
+      while (!calm.signal.aborted) await change(call, random, shelf)
     })
-    const [happened] = await Promise.all([
-      disturb({ ask, engine, proxy, env, programs, endsAt }, random),
-      ...writing
-    ])
+    const [happened] = await Promise.all([disturbed, ...writing])
     await quiet(database)
     const [dead] = await database.query("select count(*)::int as rows from outbox_dead")
     assert.strictEqual(dead!["rows"], 0, "nothing is buried for an outage")
     assert.deepStrictEqual(await differences(database, ask), [])
     console.warn(`${shelf.writes} writes; ${JSON.stringify({ ...happened, requests: proxy.done })}`)
-    // A fault that never happened proves nothing.
-    if (isWhole) assert.sameMembers(Object.keys(happened), Object.keys(faults))
   } finally {
     await Promise.all(programs.map((program) => program.stop()))
     await proxy.stop()

@@ -65,18 +65,23 @@ export const ago = (from, now) => {
 export const pace = (perSecond) =>
   perSecond === 0 ? "0/s" : perSecond < 10 ? `${perSecond.toFixed(1)}/s` : `${whole.format(Math.round(perSecond))}/s`
 
-const clock = new Intl.DateTimeFormat("en-GB", {
-  year: "numeric",
-  month: "short",
-  day: "2-digit",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23"
-})
+/** Made when a moment is first shown, which the overview never does. */
+const makeClock = () =>
+  new Intl.DateTimeFormat("en-GB", {
+    year: "numeric",
+    month: "short",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23"
+  })
+
+/** @type {Intl.DateTimeFormat | undefined} */
+let clock
 
 /** @param {string} at */
-export const moment = (at) => clock.format(new Date(at))
+export const moment = (at) => (clock ??= makeClock()).format(new Date(at))
 
 /**
  * The end of an id tells more than its beginning, which is a time.
