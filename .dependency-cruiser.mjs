@@ -8,9 +8,9 @@
 const srcFolders = {
   domain: [],
   settings: [],
-  health: [],
   outbox: ["domain"],
   telemetry: ["domain", "outbox"],
+  health: ["outbox", "telemetry"],
   trace: ["domain"],
   idempotency: ["domain", "outbox"],
   catalog: ["domain", "outbox"],

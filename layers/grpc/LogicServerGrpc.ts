@@ -10,6 +10,7 @@ import { Incoming, ServedLogic } from "../../src/realtime/LogicServing.ts"
 import { LogicUnavailable, MessageInvalid } from "../../src/realtime/RealtimeErrors.ts"
 import { received } from "../../src/telemetry/Carriers.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { TraceSignals } from "../../src/telemetry/TraceSignals.ts"
 import {
   answerWithinMs,
   definition,
@@ -22,6 +23,8 @@ import {
   toStatus,
   toWire
 } from "./ChatProto.ts"
+import * as Signals from "./SignalsProto.ts"
+import { implementation } from "./TraceSignalsServer.ts"
 
 export interface Options {
   readonly host: string
@@ -127,9 +130,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
     service,
     Object.fromEntries((Object.keys(requests) as Array<Method>).map((method) => [method, handled(method)]))
   )
+  const signals = yield* Effect.serviceOption(TraceSignals)
+  if (Option.isSome(signals)) {
+    server.addService(Signals.service, implementation(signals.value, (work) => run(work)))
+  }
   const health = new HealthImplementation({ "": "SERVING", [serviceName]: "SERVING" })
   health.addToServer(server)
-  new ReflectionService({ ...definition, ...loadSync(protoPath) }).addToServer(server)
+  new ReflectionService({ ...definition, ...Signals.definition, ...loadSync(protoPath) }).addToServer(server)
   const port = yield* bound(server, options)
   yield* Effect.addFinalizer(() =>
     Effect.callback<void>((resume) => {

@@ -12,7 +12,6 @@ import {
 } from "@nats-io/jetstream"
 import { connect, type NatsConnection } from "@nats-io/transport-node"
 import { Context, Duration, Effect, Layer, Redacted } from "effect"
-import { topic } from "../../src/realtime/MessageBus.ts"
 import { BusUnavailable } from "../../src/realtime/RealtimeErrors.ts"
 
 export interface Names {
@@ -25,13 +24,16 @@ export interface Names {
   readonly ackWait: Duration.Duration
 }
 
-export const names: Names = {
-  stream: "WORDLOOM_REALTIME",
-  dead: "WORDLOOM_REALTIME_DEAD",
+/** Of one installation: several share a NATS by having a prefix each. */
+export const namesOf = (prefix: string): Names => ({
+  stream: `${prefix.toUpperCase()}_REALTIME`,
+  dead: `${prefix.toUpperCase()}_REALTIME_DEAD`,
   consumer: "task",
-  subject: topic,
+  subject: `${prefix}.realtime`,
   ackWait: Duration.seconds(30)
-}
+})
+
+export const names = namesOf("wordloom")
 
 /** A replay within this time is not carried twice. */
 const duplicateWindow = Duration.minutes(2)
@@ -122,20 +124,23 @@ const optionsOf = (url: Redacted.Redacted) => {
   }
 }
 
-/** Fails where NATS cannot be reached at the start; later it is waited for. */
+/** Fails where NATS cannot be reached now; once it was, it is waited for. */
+export const connected = (url: Redacted.Redacted) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({ try: () => connect(optionsOf(url)), catch: unavailable }),
+    (opened) =>
+      Effect.promise(() => opened.drain().catch(() => opened.close())).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption("2 seconds"),
+        Effect.andThen(Effect.promise(() => opened.close().catch(() => {})))
+      )
+  )
+
 export const layer = (url: Redacted.Redacted, wanted: Names = names) =>
   Layer.effect(
     NatsClient,
     Effect.gen(function*() {
-      const connection = yield* Effect.acquireRelease(
-        Effect.tryPromise({ try: () => connect(optionsOf(url)), catch: unavailable }),
-        (opened) =>
-          Effect.promise(() => opened.drain().catch(() => opened.close())).pipe(
-            Effect.interruptible,
-            Effect.timeoutOption("2 seconds"),
-            Effect.andThen(Effect.promise(() => opened.close().catch(() => {})))
-          )
-      )
+      const connection = yield* connected(url)
       return NatsClient.of({
         connection,
         stream: jetstream(connection, { timeout: answerMs }),

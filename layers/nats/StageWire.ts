@@ -7,23 +7,20 @@ import {
   nuid,
   RequestError
 } from "@nats-io/nats-core"
-import { Effect, Layer, Option, Queue, Stream } from "effect"
+import { Deferred, Effect, Layer, Option, Queue, Stream } from "effect"
 import { RpcClient, RpcClientError, type RpcMessage, RpcSerialization, RpcServer } from "effect/rpc"
 import { SocketOpenError } from "effect/socket/Socket"
 import { stages } from "../../src/plane/Payloads.ts"
-import { NatsClient } from "./NatsClient.ts"
+import { PlaneConnection } from "./PlaneConnection.ts"
 
-const subject = "wordloom.stages"
-const cancelled = `${subject}.cancel`
+const subjectOf = (prefix: string, stage: string) => `${prefix}.stages.${stage}`
+const cancelledOf = (prefix: string) => `${prefix}.stages.cancel`
 /** Each call goes to one of the processes that serve the stage. */
 const queue = "query"
 const callId = "x-call-id"
 
 /** Headers count too against what a NATS server takes at once. */
 const headersMax = 4_096
-/** Calls that one process holds, worked on or waiting; the next is refused at once. */
-const heldMax = 1_024
-const refused = "wordloom-refused"
 /** The caller's own patience ends before. */
 const answerMs = 35_000
 
@@ -62,27 +59,26 @@ const entriesOf = (headers: MsgHdrs | undefined): Array<[string, string]> => {
 const noResponders = (error: unknown) => error instanceof RequestError && error.isNoResponders()
 
 /** A call that is not waited for any more is told to all: only one of them has it. */
-const call = (connection: NatsConnection, request: RpcMessage.RequestEncoded) =>
+const call = ({ now, prefix }: PlaneConnection["Service"], request: RpcMessage.RequestEncoded) =>
   Effect.gen(function*() {
+    const connection = yield* Effect.mapError(now, unreachable)
     const id = nuid.next()
     const payload = encoded({ ...request, headers: [] })
     if (payload.length > bytesMax(connection)) return yield* broken("the payload is beyond what NATS takes at once")
     const answer = yield* Effect.tryPromise({
       try: () =>
-        connection.request(`${subject}.${request.tag}`, payload, {
+        connection.request(subjectOf(prefix, request.tag), payload, {
           timeout: answerMs,
           headers: headersOf(id, request.headers)
         }),
       catch: (error) => unreachable(noResponders(error) ? new Error("no query process serves the stage") : error)
-    }).pipe(Effect.onInterrupt(() =>
-      Effect.ignore(Effect.try(() => connection.publish(cancelled, "", { headers: headersOf(id, []) })))
-    ))
-    if (answer.headers?.has(refused) === true) {
-      return yield* unreachable(new Error("the query process is full"))
-    }
+    }).pipe(
+      Effect.onInterrupt(() =>
+        Effect.ignore(Effect.try(() => connection.publish(cancelledOf(prefix), "", { headers: headersOf(id, []) })))
+      )
+    )
     const responses = yield* Effect.try({
-      try: () =>
-        makeUnsafe().decode(answer.data) as ReadonlyArray<RpcMessage.FromServerEncoded>,
+      try: () => makeUnsafe().decode(answer.data) as ReadonlyArray<RpcMessage.FromServerEncoded>,
       catch: () => broken("the answer is no JSON")
     })
     return responses
@@ -91,12 +87,12 @@ const call = (connection: NatsConnection, request: RpcMessage.RequestEncoded) =>
 /** How the API asks. */
 export const clientProtocol = Layer.effect(
   RpcClient.Protocol,
-  Effect.flatMap(NatsClient, ({ connection }) =>
+  Effect.flatMap(PlaneConnection, (plane) =>
     RpcClient.Protocol.make((write) =>
       Effect.succeed({
         send: (clientId, request) =>
           request._tag === "Request"
-            ? Effect.flatMap(call(connection, request), (responses) =>
+            ? Effect.flatMap(call(plane, request), (responses) =>
               Effect.forEach(responses, (response) => write(clientId, response), { discard: true }))
             : Effect.void,
         supportsAck: false,
@@ -109,12 +105,14 @@ export const clientProtocol = Layer.effect(
 interface Held {
   readonly message: Msg
   readonly callId: string
+  /** Bytes that NATS takes at once. */
+  readonly max: number
 }
 
-const answered = (connection: NatsConnection, { message }: Held, response: RpcMessage.FromServerEncoded) => {
+const answered = ({ max, message }: Held, response: RpcMessage.FromServerEncoded) => {
   const bytes = encoded(response)
   return message.respond(
-    bytes.length <= bytesMax(connection)
+    bytes.length <= max
       ? bytes
       : encoded({ _tag: "Defect", defect: "the answer is beyond what NATS takes at once" })
   )
@@ -134,58 +132,76 @@ const requestOf = (message: Msg): RpcMessage.RequestEncoded | undefined => {
   }
 }
 
+interface Subscription {
+  readonly to: string
+  readonly queue?: string
+  readonly each: (message: Msg) => Effect.Effect<void>
+}
+
+const subscribed = (connection: NatsConnection) =>
+  Effect.fnUntraced(function*({ each, to, ...options }: Subscription) {
+    const subscription = yield* Effect.acquireRelease(
+      Effect.sync(() => connection.subscribe(to, options)),
+      (opened) => Effect.ignore(Effect.try(() => opened.unsubscribe()))
+    )
+    yield* Stream.fromAsyncIterable(subscription, (error) => error).pipe(
+      Stream.runForEach(each),
+      Effect.catchCause((cause) => Effect.logError("a subject of the request plane broke", cause)),
+      Effect.forkScoped
+    )
+  })
+
 const serve = Effect.gen(function*() {
-  const { connection } = yield* NatsClient
+  const { first, prefix, wasThere } = yield* PlaneConnection
   const disconnects = yield* Queue.make<number>()
   const held = new Map<number, Held>()
   let lastId = 0
 
-  const subscribed = (to: string, options: { readonly queue?: string }, each: (message: Msg) => Effect.Effect<void>) =>
-    Effect.gen(function*() {
-      const subscription = yield* Effect.acquireRelease(
-        Effect.sync(() => connection.subscribe(to, options)),
-        (opened) => Effect.ignore(Effect.try(() => opened.unsubscribe()))
-      )
-      yield* Stream.fromAsyncIterable(subscription, (error) => error).pipe(
-        Stream.runForEach(each),
-        Effect.catchCause((cause) => Effect.logError("a subject of the request plane broke", cause)),
-        Effect.forkScoped
-      )
-    })
-
-  yield* subscribed(cancelled, {}, (message) =>
+  const forget = (message: Msg) =>
     Effect.sync(() => {
       const id = told(entriesOf(message.headers), callId)
       for (const [clientId, one] of held) {
         if (one.callId === id && held.delete(clientId)) Queue.offerUnsafe(disconnects, clientId)
       }
-    }))
+    })
 
   return yield* RpcServer.Protocol.make(Effect.fnUntraced(function*(write) {
-    const take = (message: Msg) =>
+    const take = (connection: NatsConnection) => (message: Msg) =>
       Effect.suspend(() => {
         const request = requestOf(message)
         if (request === undefined) {
           return Effect.sync(() => void message.respond(encoded({ _tag: "Defect", defect: "no request" })))
         }
-        if (held.size >= heldMax) {
-          const headers = natsHeaders()
-          headers.set(refused, "full")
-          return Effect.sync(() => void message.respond("", { headers }))
-        }
         const clientId = lastId++
-        held.set(clientId, { message, callId: told(request.headers, callId) })
+        held.set(clientId, {
+          message,
+          callId: told(request.headers, callId),
+          max: bytesMax(connection)
+        })
         return Effect.andThen(write(clientId, request), write(clientId, { _tag: "Eof" }))
       }).pipe(Effect.catchCause((cause) => Effect.logError("a payload of the request plane broke", cause)))
-    for (const stage of stages) yield* subscribed(`${subject}.${stage}`, { queue }, take)
-    // Whoever is told that this process serves must be able to ask it.
-    yield* Effect.ignore(Effect.tryPromise(() => connection.flush()))
+    const serving = yield* Deferred.make<void>()
+    const subscribe = Effect.gen(function*() {
+      const connection = yield* first
+      const all = [
+        { to: cancelledOf(prefix), each: forget },
+        ...stages.map((stage) => ({ to: subjectOf(prefix, stage), queue, each: take(connection) }))
+      ]
+      yield* Effect.forEach(all, subscribed(connection), { discard: true })
+      // Whoever is told that this process serves must be able to ask it.
+      yield* Effect.ignore(Effect.tryPromise(() => connection.flush()))
+      yield* Deferred.succeed(serving, undefined)
+      yield* Effect.logInfo("serving stages of the search", { wire: "nats", subject: subjectOf(prefix, "*") })
+      return yield* Effect.never
+    })
+    yield* Effect.forkScoped(Effect.scoped(subscribe))
+    if (yield* wasThere) yield* Deferred.await(serving)
     return {
       disconnects,
       send: (clientId, response) =>
         Effect.sync(() => {
           const one = held.get(clientId)
-          if (one !== undefined) answered(connection, one, response)
+          if (one !== undefined) answered(one, response)
         }),
       end: (clientId) => Effect.sync(() => void held.delete(clientId)),
       clientIds: Effect.sync(() => new Set(held.keys())),
@@ -199,5 +215,5 @@ const serve = Effect.gen(function*() {
   }))
 })
 
-/** How a query process is asked. */
+/** How a query process is asked; it takes calls as soon as NATS is there. */
 export const serverProtocol = Layer.effect(RpcServer.Protocol, serve)

@@ -1,5 +1,5 @@
 /** The stages of the search in other processes. */
-import { Effect, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { RpcClient, type RpcClientError } from "effect/rpc"
 import { left, outgoing } from "../../src/plane/Envelope.ts"
 import { type Stage, StageFailed } from "../../src/plane/Payloads.ts"
@@ -8,22 +8,26 @@ import type { Address } from "../../src/settings/SettingKind.ts"
 import { StageApi } from "./StageApi.ts"
 import { clientOf } from "./Wires.ts"
 
+/** Why nobody answered lies below what the wire says of itself. */
+const detailOf = ({ message, reason }: RpcClientError.RpcClientError) =>
+  "cause" in reason && reason.cause instanceof Error && reason.cause.message !== "" ? reason.cause.message : message
+
 /** What the far side said is not what was asked for; everything else is nobody's answer. */
 const isBroken = ({ reason }: RpcClientError.RpcClientError) => reason._tag === "RpcClientDefect"
 
-/** Takes what goes with a payload from the fiber that calls, and never outlasts its patience. */
+/** Takes what goes with a payload from the fiber that calls; without patience that is left it does not ask. */
 const called = <A, E>(
   stage: Stage,
   call: Effect.Effect<A, E | RpcClientError.RpcClientError>
 ) =>
   Effect.gen(function*() {
+    const duration = yield* left
+    const late = new StageFailed({ stage, reason: "timeout" })
+    if (Duration.isZero(duration)) return yield* late
     const headers = yield* outgoing
     return yield* call.pipe(
       RpcClient.withHeaders(headers),
-      Effect.timeoutOrElse({
-        duration: yield* left,
-        orElse: () => Effect.fail(new StageFailed({ stage, reason: "timeout" }))
-      })
+      Effect.timeoutOrElse({ duration, orElse: () => Effect.fail(late) })
     )
   }).pipe(
     Effect.catchIf(
@@ -31,7 +35,7 @@ const called = <A, E>(
         typeof error === "object" && error !== null && "_tag" in error && error._tag === "RpcClientError",
       (error) =>
         Effect.andThen(
-          Effect.logWarning("a stage of the search did not answer", { stage, error: error.message }),
+          Effect.logWarning("a stage of the search did not answer", { stage, error: detailOf(error) }),
           Effect.fail(new StageFailed({ stage, reason: isBroken(error) ? "broken" : "unreachable" }))
         )
     ),

@@ -6,11 +6,8 @@ import type { Address } from "../../src/settings/SettingKind.ts"
 import { StageApi } from "./StageApi.ts"
 import { httpProtocol, tcpProtocol } from "./Wires.ts"
 
-/** Payloads that are worked on at once per process; more wait, and the caller's patience ends with its deadline. */
-const concurrency = 64
-
 /** Our own spans tell it, in the contract's names; a defect of one payload must not close everybody's connection. */
-const options = { disableTracing: true, disableFatalDefects: true, concurrency }
+const options = { disableTracing: true, disableFatalDefects: true }
 
 /** Over whatever protocol is given. */
 export const served = (wire: "http" | "tcp" | "nats") =>

@@ -2,14 +2,13 @@
 import { Clock, Duration, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { ClaimWatch } from "../../src/delivery/ClaimWatch.ts"
-import { EventLoop } from "../../src/health/EventLoop.ts"
+import { all, checked, FurtherChecks, latency, ofProcess, preparedNowhere, skipped } from "../../src/health/Checks.ts"
 import { type CheckResult, Health } from "../../src/health/Health.ts"
 import { shared } from "../../src/health/Shared.ts"
 import { leaving } from "../../src/outbox/Leaving.ts"
 import { heldFor, OldestTransaction, told } from "../../src/outbox/OldestTransaction.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { Settings } from "../../src/settings/Settings.ts"
-import { SeriesAlarm } from "../../src/telemetry/SeriesAlarm.ts"
 import { missing } from "./Migrations.ts"
 import { silent } from "./Statement.ts"
 
@@ -18,19 +17,6 @@ const degradedAfter = 600
 
 /** Milliseconds. A claim waits for a connection, and for a database that is busy. */
 const claimsWithin = 60_000
-const lagMax = 1_000
-
-const latency = (elapsed: Duration.Duration) => Math.round(Duration.toMillis(elapsed) * 100) / 100
-
-const checked = <A, E, R>(check: Effect.Effect<A, E, R>, within: Duration.Duration) =>
-  Effect.timed(leaving(check)).pipe(
-    Effect.timeout(within),
-    Effect.map(([elapsed]): CheckResult => ({ status: "pass", latency_ms: latency(elapsed) })),
-    Effect.catchCause(() => Effect.succeed<CheckResult>({ status: "fail", message: "no answer" })),
-    silent
-  )
-
-const skipped = (message: string): CheckResult => ({ status: "skip", message })
 
 /** Never a `fail`: to take this process out of service would end nobody's transaction. */
 const vacuumHeld = (look: OldestTransaction["Service"]["look"], within: Duration.Duration) =>
@@ -58,24 +44,6 @@ const claiming = (watch: ClaimWatch, pollInterval: Duration.Duration) =>
       : { status: "fail", message: `${stalled.join(" and ")}: nothing was asked for in ${within / 1_000} s` }
   })
 
-/** Neither is a `fail`: what is busy or too talkative does its work, and would not be better for being left out. */
-const ofProcess = Effect.gen(function*() {
-  const { lagMs } = yield* EventLoop
-  const alarm = yield* Effect.serviceOption(SeriesAlarm)
-  const look = Effect.gen(function*() {
-    const lag = yield* lagMs
-    const note = Option.isSome(alarm) ? yield* alarm.value.note : undefined
-    const event_loop: CheckResult = {
-      status: "pass",
-      latency_ms: Math.round(lag * 100) / 100,
-      ...(lag > lagMax ? { message: `degraded: timers were late by ${Math.round(lag)} ms` } : {})
-    }
-    const metrics: CheckResult = { status: "pass", ...(note === undefined ? {} : { message: note }) }
-    return { event_loop, metrics }
-  })
-  return { look }
-})
-
 /** `search`: the process cannot work without its search engine. `claims`: it drains outboxes. */
 export const layer = (needs: { readonly search: boolean; readonly claims?: boolean }) =>
   Layer.effect(
@@ -86,7 +54,7 @@ export const layer = (needs: { readonly search: boolean; readonly claims?: boole
       const oldest = yield* OldestTransaction
       const watch = yield* ClaimWatch
       const { healthTimeout, pollInterval } = yield* Settings
-      const process = yield* ofProcess
+      const further = yield* FurtherChecks
       const context = yield* Effect.context<SqlClient.SqlClient>()
       const migrated = Effect.flatMap(missing, (steps) => steps === 0 ? Effect.void : Effect.fail("steps are missing"))
         .pipe(
@@ -107,15 +75,17 @@ export const layer = (needs: { readonly search: boolean; readonly claims?: boole
           oldest_transaction: database.status === "pass"
             ? yield* vacuumHeld(oldest.look, healthTimeout)
             : skipped("the database did not answer"),
-          ...(yield* process.look)
+          ...(yield* all(further.ready)),
+          ...(yield* Effect.provideContext(ofProcess, context))
         }
       })
-      const startup = Effect.map(checked(migrated, healthTimeout), (result) => ({
-        database_migration: result,
-        leader_election: skipped("nobody leads: workers share by leases"),
-        schedulers: skipped("whatever is done from time to time is done by who comes first"),
-        websocket_server: skipped("not part of this process")
-      }))
+      const startup = Effect.gen(function*() {
+        return {
+          database_migration: yield* checked(migrated, healthTimeout),
+          ...preparedNowhere,
+          ...(yield* all(further.startup))
+        }
+      })
       return Health.of({ ready: yield* shared(ready), startup: yield* shared(startup) })
     })
   )

@@ -10,6 +10,8 @@ const every = "10 minutes"
 /** Enough for a worker that stands still over a night. */
 const daysAhead = 2
 const deletedMax = 10_000
+/** Of messages in one turn: a million every ten minutes. */
+const batchesMax = 100
 
 /** A day's rows are only added; a vacuum each 50,000 of them brings the index of trace ids up to date. */
 const onlyInserts = "autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000"
@@ -63,24 +65,49 @@ const dropPast = Effect.fnUntraced(function*(seconds: number) {
 })
 
 /** One worker at a time does it; the others find the lock taken and go on. */
-const keep = (retention: Duration.Duration) =>
+const alone = <A, E, R>(work: Effect.Effect<A, E, R>, otherwise: A) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     sql.withTransaction(Effect.gen(function*() {
       const [lock] = yield* sql<{ readonly got: boolean }>`
         select pg_try_advisory_xact_lock(hashtextextended('wordloom.housekeeping', 0)) as got`
-      if (lock?.got !== true) return
+      return lock?.got === true ? yield* work : otherwise
+    })))
+
+const keep = (retention: Duration.Duration) =>
+  alone(
+    Effect.gen(function*() {
       const seconds = Duration.toSeconds(retention)
       for (const projection of Projection.literals) {
         yield* createAhead(doneTable[projection])
         yield* dropDays(doneTable[projection], seconds)
       }
       yield* dropPast(seconds)
-    })))
+    }),
+    undefined
+  )
+
+/** What was said long ago; the session keeps its number, so that none is given twice. */
+const forgetMessages = Effect.fnUntraced(function*(retention: Duration.Duration) {
+  const sql = yield* SqlClient.SqlClient
+  const before = sql`clock_timestamp() - ${Duration.toSeconds(retention)} * interval '1 second'`
+  const some = Effect.map(
+    sql<{ readonly gone: number }>`
+      with gone as (
+        delete from realtime_messages where ctid = any(array(
+          select ctid from realtime_messages where created_at < ${before} limit ${deletedMax}))
+        returning 1
+      ) select count(*)::int as gone from gone`,
+    ([row]) => row?.gone ?? 0
+  )
+  for (let batch = 0; batch < batchesMax; batch++) {
+    if ((yield* alone(some, 0)) < deletedMax) return
+  }
+})
 
 export const layer = Layer.effectDiscard(
   Effect.gen(function*() {
-    const { retention } = yield* Settings
-    const once = silent(keep(retention)).pipe(
+    const { realtimeRetention, retention } = yield* Settings
+    const once = silent(Effect.andThen(keep(retention), forgetMessages(realtimeRetention))).pipe(
       Effect.catchCause((cause) => Effect.logWarning("housekeeping failed; it is tried again", cause))
     )
     // The day's partition must be there before the first row is finished.

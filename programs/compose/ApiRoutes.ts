@@ -23,6 +23,7 @@ import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
 import * as Explaining from "./Explaining.ts"
 import * as Keeping from "./Keeping.ts"
+import * as PlaneNats from "./PlaneNats.ts"
 import * as RequestPlane from "./RequestPlane.ts"
 
 const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRoute.routes, ...PageRoutes.routes])
@@ -57,5 +58,6 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
     Layer.provide(RequestPlane.layer),
     Layer.provide(Border.layer),
     Layer.provide(HealthPostgres.layer({ search: false })),
+    Layer.provide(PlaneNats.checks({ isNeeded: false })),
     Layer.provide(OpenTelemetry.layer("wordloom-api"))
   )

@@ -59,6 +59,13 @@ const noticed = Layer.effectDiscard(
   )
 )
 
+const ground = (name: string) =>
+  Layer.mergeAll(noticed, SecureRandom.layerWebCrypto).pipe(
+    Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
+    Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
+    Layer.provideMerge(Settings.layer(process.env))
+  )
+
 /** `name` is the service's name on log lines, and what PostgreSQL shows for its connections. */
 export const layer = (name: string) =>
   Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer, ProcessGauges.layer).pipe(
@@ -66,11 +73,12 @@ export const layer = (name: string) =>
     Layer.provideMerge(stores),
     Layer.provideMerge(layerTransaction),
     Layer.provideMerge(Database.layer(name)),
-    Layer.provideMerge(Layer.mergeAll(noticed, SecureRandom.layerWebCrypto)),
-    Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
-    Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
-    Layer.provideMerge(Settings.layer(process.env))
+    Layer.provideMerge(ground(name))
   )
+
+/** For a program that has no database. */
+export const layerWithoutDatabase = (name: string) =>
+  ProcessGauges.layer.pipe(Layer.provideMerge(SeriesAlarm.layer()), Layer.provideMerge(ground(name)))
 
 const prepareEvery = "10 seconds"
 

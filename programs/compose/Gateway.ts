@@ -1,16 +1,19 @@
 /** The gateway: clients' WebSockets, their sessions, and what is pushed to them. It needs neither database nor bus. */
 import { Effect, Layer } from "effect"
-import { SecureRandom } from "effect/crypto"
 import * as LogicClientGrpc from "../../layers/grpc/LogicClientGrpc.ts"
+import * as TraceSignalsGrpc from "../../layers/grpc/TraceSignalsGrpc.ts"
 import * as PushServer from "../../layers/push/PushServer.ts"
-import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
+import { layerWithoutDatabase } from "../../src/health/Checks.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
+import * as ChainChecks from "./ChainChecks.ts"
+import * as Foundation from "./Foundation.ts"
+import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
+import { OpenDoor } from "./OpenDoor.ts"
+import * as Probes from "./Probes.ts"
 import * as Realtime from "./Realtime.ts"
-
-const name = "wordloom-gateway"
 
 const gateway = Layer.unwrap(Effect.gen(function*() {
   const { grpcHost, grpcPort, pushHost, pushPort } = yield* Settings
@@ -29,10 +32,23 @@ const gateway = Layer.unwrap(Effect.gen(function*() {
   )
 }))
 
+const probes = Probes.served(({ gatewayHttpPort }) => gatewayHttpPort).pipe(
+  Layer.provide(layerWithoutDatabase),
+  Layer.provide(ChainChecks.gateway)
+)
+
+/** Who has no database hears of others' kept traces by way of logic. */
+const keeping = Keeping.layer.pipe(
+  Layer.provide(
+    Layer.unwrap(
+      Effect.map(Settings, ({ grpcHost, grpcPort }) => TraceSignalsGrpc.layer(`${grpcHost}:${grpcPort}`))
+    )
+  )
+)
+
 launch(
-  gateway.pipe(
-    Layer.provide([SecureRandom.layerWebCrypto, Border.layerWithoutDatabase]),
-    Layer.provide(JsonLogger.layer(name, process.stdout.isTTY === true)),
-    Layer.provide(Settings.layer(process.env))
+  Layer.mergeAll(gateway, probes, keeping).pipe(
+    Layer.provide([OpenDoor.layer, Border.layerWithoutDatabase]),
+    Layer.provide(Foundation.layerWithoutDatabase("wordloom-gateway"))
   )
 )

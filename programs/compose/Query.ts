@@ -1,15 +1,15 @@
 /** A process of the request plane: serves stages of the search to the API. */
 import { Effect, Layer } from "effect"
-import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
-import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
 import { serve } from "../../layers/http/Serve.ts"
 import * as StageServer from "../../layers/plane/StageServer.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
+import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
 import * as PlaneNats from "./PlaneNats.ts"
+import * as Probes from "./Probes.ts"
 
 const needsWire = new SettingsInvalid({
   mistakes: [{ name: "WORDLOOM_REQUEST_PLANE", value: "inproc", allowed: "a query process serves http, nats or tcp" }]
@@ -42,10 +42,7 @@ const nats = Layer.unwrap(Effect.gen(function*() {
   const { requestPlane } = yield* Settings
   if (requestPlane !== "nats") return Layer.empty
   const { serverProtocol } = yield* Effect.promise(() => import("../../layers/nats/StageWire.ts"))
-  return Layer.merge(StageServer.served("nats"), told).pipe(
-    Layer.provide(serverProtocol),
-    Layer.provide(PlaneNats.layer)
-  )
+  return StageServer.served("nats").pipe(Layer.provide(serverProtocol), Layer.provide(PlaneNats.layer))
 }))
 
 const wired = Layer.effectDiscard(
@@ -54,12 +51,9 @@ const wired = Layer.effectDiscard(
 
 const stages = Layer.mergeAll(wired, http, nats, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))
 
-const probes = Layer.unwrap(
-  Effect.map(
-    Settings,
-    ({ httpHost: host, queryHttpPort: port, shutdownGrace: grace }) =>
-      serve(Layer.merge(HealthRoutes.layer, MetricsRoute.layer), Layer.empty, { host, port, grace })
-  )
-).pipe(Layer.provide(HealthPostgres.layer({ search: true })))
+const probes = Probes.served(({ queryHttpPort }) => queryHttpPort).pipe(
+  Layer.provide(HealthPostgres.layer({ search: true })),
+  Layer.provide(PlaneNats.checks({ isNeeded: true }))
+)
 
-launch(Layer.mergeAll(stages, probes).pipe(Layer.provide(Foundation.layer("wordloom-query"))))
+launch(Layer.mergeAll(stages, probes, Keeping.layer).pipe(Layer.provide(Foundation.layer("wordloom-query"))))

@@ -1,5 +1,5 @@
 /** The parts of the realtime chain, and all of them in one process. */
-import { type Cause, Effect, Layer, type Redacted } from "effect"
+import { type Cause, Deferred, Effect, Layer } from "effect"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import * as MessageBusMemory from "../../layers/memory/MessageBusMemory.ts"
@@ -10,12 +10,12 @@ import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import * as GatewayWebSocket from "../../layers/websocket/GatewayWebSocket.ts"
 import * as Logic from "../../src/realtime/Logic.ts"
 import * as LogicServing from "../../src/realtime/LogicServing.ts"
-import { MessageBus } from "../../src/realtime/MessageBus.ts"
 import * as RealtimeDestination from "../../src/realtime/RealtimeDestination.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import * as TaskRunner from "../../src/realtime/TaskRunner.ts"
 import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
 import { CannotStart } from "./Main.ts"
+import { OpenDoor } from "./OpenDoor.ts"
 import { drain } from "./Workers.ts"
 
 export const tracers = {
@@ -35,14 +35,26 @@ export const served = LogicServing.layer.pipe(Layer.provide(Logic.layer), Layer.
 /** Needs the stores and the bus. */
 export const relay = drain("realtime", RealtimeDestination.layer)
 
+/** Takes from the bus and pushes; needs the bus, presence and a way to push. */
+export const tasked = Layer.unwrap(
+  Effect.map(Settings, ({ shutdownGrace }) => TaskRunner.layer({ drainFor: shutdownGrace }))
+)
+
 /** Clients' door, and this gateway's word that it is there. */
 export const door = (gatewayId: string) =>
-  Layer.unwrap(Effect.map(Settings, ({ httpHost: host, shutdownGrace: grace, wsPort: port }) =>
-    Layer.merge(
-      GatewayWebSocket.layer({ host, port, gatewayId, grace }, (url) =>
-        Effect.logInfo(`gateway listening on ${url}`, { gateway_id: gatewayId })),
+  Layer.unwrap(Effect.gen(function*() {
+    const { httpHost: host, shutdownGrace: grace, wsPort: port } = yield* Settings
+    const isOpen = yield* OpenDoor
+    const opened = (url: string) =>
+      Effect.andThen(
+        Deferred.succeed(isOpen, new URL(url)),
+        Effect.logInfo(`gateway listening on ${url}`, { gateway_id: gatewayId })
+      )
+    return Layer.merge(
+      GatewayWebSocket.layer({ host, port, gatewayId, grace }, opened),
       GatewayWebSocket.attending(gatewayId)
-    )))
+    )
+  }))
 
 /** The chain still runs for whoever else is there; only this door stays closed. */
 const orClosed = Layer.catchCause((cause: Cause.Cause<unknown>) =>
@@ -56,7 +68,7 @@ export const inOneProcess = Layer.unwrap(Effect.sync(() => {
     Layer.provide(LogicServing.layerInProcess),
     Layer.provide(served)
   )
-  const task = TaskRunner.layer.pipe(Layer.provide(PushMemory.layer(gatewayId)), Layer.provide(tracers.task))
+  const task = tasked.pipe(Layer.provide(PushMemory.layer(gatewayId)), Layer.provide(tracers.task))
   const open = door(gatewayId).pipe(Layer.provide(tracers.gateway), orClosed)
   return Layer.merge(task, open).pipe(
     Layer.provide(rooms),
@@ -64,26 +76,26 @@ export const inOneProcess = Layer.unwrap(Effect.sync(() => {
   )
 }))
 
-/** NATS where the settings name one; only then its client is loaded. */
-const nats = (url: Redacted.Redacted) =>
-  Layer.unwrap(Effect.gen(function*() {
-    const Client = yield* Effect.promise(() => import("../../layers/nats/NatsClient.ts"))
-    const Bus = yield* Effect.promise(() => import("../../layers/nats/MessageBusNats.ts"))
-    return Bus.layer.pipe(Layer.provide(Client.layer(url)))
-  })).pipe(
+/** Its client is only loaded where the settings name a NATS. */
+export const natsClient = Layer.unwrap(Effect.gen(function*() {
+  const { natsPrefix, natsUrl } = yield* Settings
+  if (natsUrl === undefined) {
+    return yield* new SettingsInvalid({
+      mistakes: [{ name: "NATS_URL", value: "", allowed: "must be set where the realtime chain is several processes" }]
+    })
+  }
+  const Client = yield* Effect.promise(() => import("../../layers/nats/NatsClient.ts"))
+  return Client.layer(natsUrl, Client.namesOf(natsPrefix)).pipe(
     Layer.catchTag(
       "BusUnavailable",
-      (error) => Layer.effect(MessageBus, Effect.fail(new CannotStart({ reason: error.detail })))
+      ({ detail }) => Layer.effect(Client.NatsClient, Effect.fail(new CannotStart({ reason: detail })))
     )
   )
+}))
 
 /** Between processes. */
-export const busBetween = Layer.unwrap(Effect.gen(function*() {
-  const { natsUrl } = yield* Settings
-  if (natsUrl !== undefined) return nats(natsUrl)
-  return yield* new SettingsInvalid({
-    mistakes: [{ name: "NATS_URL", value: "", allowed: "must be set where the realtime chain is several processes" }]
-  })
-}))
+export const busBetween = Layer.unwrap(
+  Effect.map(Effect.promise(() => import("../../layers/nats/MessageBusNats.ts")), ({ layer }) => layer)
+).pipe(Layer.provide(natsClient))
 
 export const bus = MessageBusMemory.layer

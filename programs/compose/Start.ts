@@ -2,8 +2,10 @@
 import { Effect, Layer } from "effect"
 import * as ApiRoutes from "./ApiRoutes.ts"
 import * as Border from "./Border.ts"
+import * as ChainChecks from "./ChainChecks.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
+import { OpenDoor } from "./OpenDoor.ts"
 import * as Realtime from "./Realtime.ts"
 import * as Workers from "./Workers.ts"
 
@@ -13,7 +15,8 @@ const ready = (url: string) => Effect.sync(() => process.stdout.write(`wordloom 
 launch(
   ApiRoutes.layer(ready).pipe(
     Layer.provide([Realtime.inOneProcess, Workers.layerWith(Realtime.relay)]),
-    Layer.provide([Realtime.stores, Realtime.bus, Border.layer]),
+    Layer.provide(ChainChecks.inOneProcess),
+    Layer.provide([Realtime.stores, Realtime.bus, OpenDoor.layer, Border.layer]),
     Layer.provide(Foundation.layer("wordloom"))
   )
 )

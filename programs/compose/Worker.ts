@@ -12,13 +12,27 @@ import * as Workers from "./Workers.ts"
 
 keepHeapSmall()
 
-const probes = Layer.unwrap(
-  Effect.map(Settings, ({ httpHost, shutdownGrace, workerHttpPort, workerMetricsPort }) =>
-    Layer.mergeAll(
-      serve(HealthRoutes.layer, Layer.empty, { host: httpHost, port: workerHttpPort, grace: shutdownGrace }),
-      serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: workerMetricsPort, grace: shutdownGrace })
-    ))
-).pipe(Layer.provide(HealthPostgres.layer({ search: true, claims: true })))
+/** Beside logic's own relay: whoever asks for it here has a bus between processes. Only then the chain is loaded. */
+const ofChain = Effect.gen(function*() {
+  const { projections } = yield* Settings
+  if (!projections.includes("realtime")) return { relay: Layer.empty, checks: Layer.empty }
+  const Realtime = yield* Effect.promise(() => import("./Realtime.ts"))
+  const ChainChecks = yield* Effect.promise(() => import("./ChainChecks.ts"))
+  const relay = Realtime.relay.pipe(Layer.provide([Realtime.stores, Realtime.busBetween]))
+  return { relay, checks: ChainChecks.task }
+})
+
+const probes = Layer.unwrap(Effect.gen(function*() {
+  const { httpHost, projections, shutdownGrace, workerHttpPort, workerMetricsPort } = yield* Settings
+  const { checks } = yield* ofChain
+  return Layer.mergeAll(
+    serve(HealthRoutes.layer, Layer.empty, { host: httpHost, port: workerHttpPort, grace: shutdownGrace }),
+    serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: workerMetricsPort, grace: shutdownGrace })
+  ).pipe(
+    Layer.provide(HealthPostgres.layer({ search: projections.includes("search"), claims: true })),
+    Layer.provide(checks)
+  )
+}))
 
 const told = Layer.effectDiscard(
   Effect.flatMap(
@@ -31,9 +45,11 @@ const told = Layer.effectDiscard(
   )
 )
 
+const drained = Layer.unwrap(Effect.map(ofChain, ({ relay }) => Workers.layerWith(relay)))
+
 launch(
   told.pipe(
-    Layer.provide([Workers.layer, probes]),
+    Layer.provide([drained, probes]),
     Layer.provide(Foundation.layer("wordloom-outbox-worker"))
   )
 )

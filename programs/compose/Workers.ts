@@ -97,10 +97,12 @@ export const around = <E, R>(drains: Layer.Layer<never, E, R>) =>
       Layer.provide(Housekeeping.layer)
     )))
 
-/** `further`: what else is drained under the same worker's name. */
+/** `further`: what else is drained under the same worker's name, realtime among it: only it needs a bus. */
 export const layerWith = <E, R>(further: Layer.Layer<never, E, R>) =>
   Layer.unwrap(Effect.map(Settings, ({ projections }) => {
-    const drains = projections.map((projection) => drain(projection, destinations[projection]))
+    const drains = projections.flatMap((projection) =>
+      projection === "realtime" ? [] : [drain(projection, destinations[projection])]
+    )
     return around(Layer.mergeAll(reconciled, Keeping.layer, further, ...drains))
   }))
 

@@ -4,6 +4,8 @@ import { Context, type Effect } from "effect"
 export interface CheckResult {
   readonly status: "pass" | "fail" | "skip"
   readonly latency_ms?: number
+  /** Where it listens. */
+  readonly port?: number
   readonly message?: string
 }
 

@@ -1,8 +1,11 @@
 /** What goes with a stage's payload over every wire: whose request it is, of which trace, and how long it may take. */
 import { Clock, Context, Duration, Effect } from "effect"
+import { received, record } from "../telemetry/Carriers.ts"
 import { CurrentRequest, isRequestId } from "../telemetry/CurrentRequest.ts"
-import { read } from "../telemetry/InboundContext.ts"
 import { outbound, TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import type { Wire } from "./RequestPlane.ts"
+
+const carried = record("http")
 
 export type Headers = Readonly<Record<string, string | undefined>>
 
@@ -35,10 +38,10 @@ export const outgoing = Effect.gen(function*() {
   }
 })
 
-/** Whatever is damaged counts as absent: a stage answers in any case. */
-export const incoming = Effect.fnUntraced(function*(headers: Headers) {
+/** Whatever is damaged counts as absent: a stage answers in any case. A damaged trace is counted as the wire's. */
+export const incoming = Effect.fnUntraced(function*(wire: Exclude<Wire, "inproc">, headers: Headers) {
   const carrier = yield* TraceCarrier
-  const { context } = read({ traceparent: headers["traceparent"], tracestate: headers["tracestate"] })
+  const context = yield* received(wire, carried.read(headers))
   const given = headers["x-request-id"]
   const asked = headers[timeLeft] ?? ""
   return {

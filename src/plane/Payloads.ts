@@ -9,10 +9,10 @@ import { SearchUnavailable } from "../search/SearchUnavailable.ts"
 export const stages = ["recall", "hydrate"] as const
 export type Stage = typeof stages[number]
 
-/** `unreachable`: nobody answered; `timeout`: not in time; `broken`: the answer was none. */
+/** `unreachable`: nobody answered; `timeout`: not in time; `full`: too many ask; `broken`: the answer was none. */
 export class StageFailed extends Schema.TaggedError<StageFailed>("wordloom/plane/StageFailed")("StageFailed", {
   stage: Schema.Literals(stages),
-  reason: Schema.Literals(["unreachable", "timeout", "broken"])
+  reason: Schema.Literals(["unreachable", "timeout", "full", "broken"])
 }) {
   override get message() {
     return `the ${this.stage} stage of the search is ${this.reason === "timeout" ? "too slow" : this.reason}`

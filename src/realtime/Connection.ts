@@ -1,10 +1,11 @@
 /** One client of a gateway: what its frames ask for, each in a trace of its own, one after the other. */
-import { Cause, Clock, Effect, Option, Result, Schema } from "effect"
+import { Cause, Clock, Context, Effect, Option, Result, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { EntityId } from "../domain/Entity.ts"
 import { excerpt } from "../domain/Text.ts"
 import { envelope, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import { attribute as debugAttribute, DebugTrace } from "../telemetry/DebugTrace.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceBorder } from "../telemetry/TraceBorder.ts"
@@ -15,6 +16,7 @@ import * as RateLimit from "./RateLimit.ts"
 import { isOurs, refused, textOf, type Told, toldOf } from "./Refusals.ts"
 import { type Member, Rooms } from "./Rooms.ts"
 import { parseRef, type SessionRef } from "./Session.ts"
+import { expiredOf } from "./Sessions.ts"
 
 export interface Client extends Member {
   readonly id: string
@@ -115,6 +117,8 @@ const answering = Effect.fnUntraced(function*(client: Client) {
     const page = yield* logic.history(id, after, limit).pipe(
       Effect.withSpan("gateway.grpc.history", { kind: "client", attributes: { session_id: id } })
     )
+    const expired = expiredOf(after, page)
+    if (expired !== undefined) yield* reply({ type: "expired", session, ...expired })
     yield* reply({ type: "history", session, ...page })
   })
 
@@ -140,6 +144,9 @@ const answering = Effect.fnUntraced(function*(client: Client) {
   return { act, reply, close }
 })
 
+/** A frame has no headers: what asks for a debug trace over HTTP is a member of it here. */
+const debugOf = ({ debug }: Readonly<Record<string, unknown>>) => typeof debug === "string" ? debug : undefined
+
 /** The root of a message's trace, or a child of what the client says it belongs to, as far as that is believed. */
 const observed = Effect.fnUntraced(function*<E, R>(
   border: TraceBorder["Service"],
@@ -153,7 +160,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
   const arrival = yield* border.arrive({
     traceparent: context?.traceparent,
     tracestate: context?.tracestate,
-    debug: undefined,
+    debug: debugOf(raw),
     isLocal: false
   })
   const parent = carrier.extract(arrival.parent)
@@ -162,7 +169,13 @@ const observed = Effect.fnUntraced(function*<E, R>(
     kind: "consumer",
     ...(parent === undefined ? { root: true } : { parent }),
     ...(link === undefined ? {} : { links: [{ span: link, attributes: {} }] }),
-    attributes: { "ws.frame": type, "ws.connection_id": client.id, "network.protocol.name": "websocket" }
+    annotations: Context.make(DebugTrace, arrival.isDebug),
+    attributes: {
+      "ws.frame": type,
+      "ws.connection_id": client.id,
+      "network.protocol.name": "websocket",
+      ...(arrival.isDebug ? { [debugAttribute]: true } : {})
+    }
   }, withoutStack))
 })
 
@@ -175,6 +188,7 @@ export const make = Effect.fnUntraced(function*(client: Client) {
 
   const tell = Effect.fnUntraced(function*(raw: Readonly<Record<string, unknown>>, told: Told) {
     yield* Effect.annotateCurrentSpan("error.type", told.code)
+    yield* Metrics.realtimeRefused.add({ code: told.code })
     const trace = yield* traceId
     yield* reply({ type: "error", ...told, ...textOf(raw, "session"), ...textOf(raw, "client_id"), ...trace }).pipe(
       Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "error" } })
@@ -204,6 +218,7 @@ export const make = Effect.fnUntraced(function*(client: Client) {
     const raw = parse(text)
     if (after === undefined) {
       offences++
+      yield* Metrics.realtimeRefused.add({ code: "rate_limited" })
       yield* reply({
         type: "error",
         code: "rate_limited",

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import { envelope } from "../telemetry/Carriers.ts"
+import type { refusalCodes } from "../telemetry/Metrics.ts"
 import { ClientId, formatRef, pageMax, Seq, type SessionMessage, type SessionRef, Text } from "./Session.ts"
 
 /** Bytes of one frame from a client: the longest text, escaped, with its envelope. */
@@ -31,15 +32,7 @@ export const ClientFrame = Schema.Union([
 export type ClientFrame = typeof ClientFrame.Type
 
 /** Every reason why a frame is not taken; the connection stays open. */
-export type ErrorCode =
-  | "frame_invalid"
-  | "rate_limited"
-  | "session_unknown"
-  | "not_joined"
-  | "too_many_sessions"
-  | "client_id_reused"
-  | "unavailable"
-  | "internal"
+export type ErrorCode = typeof refusalCodes[number]
 
 export interface ErrorFrame {
   readonly type: "error"
@@ -60,6 +53,8 @@ export type ServerFrame =
     readonly last_seq: number
     readonly version: number
   }
+  /** These were said, and are not kept any more. */
+  | { readonly type: "expired"; readonly session: string; readonly from_seq: number; readonly to_seq: number }
   | { readonly type: "left"; readonly session: string }
   | {
     readonly type: "sent"

@@ -6,11 +6,12 @@ import { Context, Effect, Layer, Semaphore } from "effect"
 import type { EntityId } from "../domain/Entity.ts"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { encodeMessage } from "./Frames.ts"
+import { encode, encodeMessage } from "./Frames.ts"
 import { Logic } from "./Logic.ts"
 import type { Gateway, Head } from "./Presence.ts"
 import type { LogicUnavailable, MessageInvalid, SessionUnknown } from "./RealtimeErrors.ts"
-import { pageMax, type SessionMessage, type SessionRef } from "./Session.ts"
+import { formatRef, pageMax, type SessionMessage, type SessionRef } from "./Session.ts"
+import { expiredOf, type Page } from "./Sessions.ts"
 
 /** Messages that a member who comes back is sent by itself; what is older it may ask for. */
 export const fillMax = 1_000
@@ -74,6 +75,7 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
       holders: 0
     }
     rooms.set(ref.id, room)
+    Metrics.realtimeSessions.setUnsafe({}, rooms.size)
     room.holders++
     return room
   }
@@ -84,28 +86,36 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
       room.holders--
       if (room.holders > 0) return Effect.void
       rooms.delete(room.ref.id)
+      Metrics.realtimeSessions.setUnsafe({}, rooms.size)
       // What is not said costs a push for nobody.
       return Effect.ignore(logic.leave(gateway.gateway_id, room.ref.id))
     }))
 
-  const give = (room: Room, member: Member, message: SessionMessage, frame: string) => {
-    if (message.seq <= room.members.get(member)!) return
-    room.members.set(member, message.seq)
-    member.deliver(frame)
+  /** To whom it is new; answers how many that were. */
+  const give = (room: Room, message: SessionMessage, frame: string) => {
+    let given = 0
+    for (const [member, at] of room.members) {
+      if (message.seq <= at) continue
+      room.members.set(member, message.seq)
+      member.deliver(frame)
+      given++
+    }
+    return given
   }
 
   /** Reads what is missing after `from` and hands it on, page by page, until the session's last number. */
   const missed = Effect.fnUntraced(function*(
     ref: SessionRef,
     from: number,
-    hand: (messages: ReadonlyArray<SessionMessage>, through: number) => Effect.Effect<boolean>
+    hand: (messages: ReadonlyArray<SessionMessage>, through: number, page: Page) => Effect.Effect<boolean>
   ) {
     for (let after = from;;) {
-      const { last_seq, messages } = yield* logic.history(ref.id, after, pageMax)
+      const page = yield* logic.history(ref.id, after, pageMax)
+      const { last_seq, messages } = page
       // What is not kept any more is not waited for.
       const through = messages.length < pageMax ? last_seq : messages.at(-1)!.seq
       yield* Metrics.realtimeMessages.add(filled, messages.length)
-      const goOn = yield* hand(messages, Math.max(after, through))
+      const goOn = yield* hand(messages, Math.max(after, through), page)
       if (!goOn || through >= last_seq) return
       after = through
     }
@@ -114,13 +124,11 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
   /** Under `giving`. */
   const fill = (room: Room) =>
     missed(room.ref, Math.min(...room.members.values()), (messages, through) =>
-      Effect.sync(() => {
-        for (const message of messages) {
-          const frame = encodeMessage(room.ref, message, null)
-          for (const member of room.members.keys()) give(room, member, message, frame)
-        }
+      Effect.suspend(() => {
+        let given = 0
+        for (const message of messages) given += give(room, message, encodeMessage(room.ref, message, null))
         for (const [member, at] of room.members) room.members.set(member, Math.max(at, through))
-        return room.members.size > 0
+        return Effect.as(Metrics.realtimeMessages.add(sent, given), room.members.size > 0)
       }))
 
   const join = Effect.fnUntraced(function*(
@@ -135,14 +143,22 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
       const from_seq = Math.max(Math.min(after ?? last_seq, last_seq), last_seq - fillMax)
       told({ from_seq, last_seq, version })
       let at = from_seq
+      let kind: "fresh" | "resumed" | "expired" = after === undefined ? "fresh" : "resumed"
       // As fast as the client reads, and so not while others wait.
       if (at < last_seq) {
-        yield* orLater(missed(ref, at, (messages, through) => {
+        yield* orLater(missed(ref, at, (messages, through, page) => {
+          const expired = expiredOf(at, page)
+          if (expired !== undefined) {
+            kind = "expired"
+            member.deliver(encode({ type: "expired", session: formatRef(ref), ...expired }))
+          }
           for (const message of messages) member.deliver(encodeMessage(ref, message, null))
           at = through
-          return Effect.map(member.drained, () => !member.isGone())
+          const counted = Metrics.realtimeMessages.add(sent, messages.length)
+          return Effect.map(Effect.andThen(counted, member.drained), () => !member.isGone())
         }))
       }
+      yield* Metrics.realtimeJoins.add({ kind })
       yield* room.giving.withPermit(Effect.suspend(() => {
         room.members.set(member, at)
         return orLater(fill(room))
@@ -165,9 +181,7 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
     yield* room.giving.withPermit(Effect.suspend(() => {
       const isNext = [...room.members.values()].every((at) => message.seq <= at + 1)
       if (!isNext) return fill(room)
-      const frame = encodeMessage(room.ref, message, trace)
-      for (const member of room.members.keys()) give(room, member, message, frame)
-      return Effect.void
+      return Metrics.realtimeMessages.add(sent, give(room, message, encodeMessage(room.ref, message, trace)))
     }))
     return room.members.size
   })
@@ -208,3 +222,4 @@ const orLater = (reading: Effect.Effect<void, Failed>) =>
   Effect.catch(reading, (error) => Effect.logWarning("a member gets what it missed later", error))
 
 const filled = { direction: "filled", result: "ok" } as const
+const sent = { direction: "sent", result: "ok" } as const

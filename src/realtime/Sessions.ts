@@ -32,6 +32,12 @@ export interface Page {
   readonly last_seq: number
 }
 
+/** What came after `after` and is not kept any more. Numbers have no gap, so it is what is missing before a page. */
+export const expiredOf = (after: number, { last_seq, messages }: Page) => {
+  const first = messages[0]?.seq ?? last_seq + 1
+  return first > after + 1 ? { from_seq: after + 1, to_seq: first - 1 } : undefined
+}
+
 export interface RecordedChange extends ChangeBody {
   readonly actor: string
   readonly request_id: string | null

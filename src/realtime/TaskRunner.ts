@@ -1,5 +1,5 @@
 /** Consumes the bus and tells every gateway that holds members of the session; for as long as its layer lives. */
-import { Clock, Deferred, Duration, Effect, Exit, Layer, Random, Schedule, type Tracer } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Fiber, Layer, Random, type Tracer } from "effect"
 import { type Backoff, delayMs } from "../domain/Backoff.ts"
 import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { type Carrier, received } from "../telemetry/Carriers.ts"
@@ -140,16 +140,14 @@ const turnsOf = (batch: ReadonlyArray<Received>, turns: Turns) =>
   })
 
 /**
- * One batch, each session's messages in their order, after those that were taken before. A gateway that gets them out
- * of order would read the history for each. Tests call this.
+ * What was taken, each session's messages in their order, after those that were taken before. A gateway that gets them
+ * out of order would read the history for each.
  */
-export const runOnce = Effect.fnUntraced(function*(max = batchMax, turns: Turns = new Map()) {
-  const bus = yield* MessageBus
+const tell = Effect.fnUntraced(function*(batch: ReadonlyArray<Received>, turns: Turns) {
   const presence = yield* Presence
-  const batch = yield* bus.take(max)
   const groups = turnsOf(batch, turns)
   const sessions = groups.flatMap(({ some: [first] }) => first?.message === undefined ? [] : [first.message.session_id])
-  const tell = Effect.gen(function*() {
+  const told = Effect.gen(function*() {
     const where = yield* Effect.option(presence.whereAre(sessions))
     const bySession = where._tag === "None" ? undefined : new Map(sessions.map((id, at) => [id, where.value[at]!]))
     yield* Effect.forEach(groups, ({ before, end, some }) =>
@@ -160,23 +158,43 @@ export const runOnce = Effect.fnUntraced(function*(max = batchMax, turns: Turns 
         }
       }).pipe(Effect.ensuring(end)), { concurrency: "unbounded", discard: true })
   })
-  yield* Effect.ensuring(tell, Effect.forEach(groups, ({ end }) => end, { discard: true }))
+  yield* Effect.ensuring(told, Effect.forEach(groups, ({ end }) => end, { discard: true }))
+})
+
+/** One batch. Tests call this. */
+export const runOnce = Effect.fnUntraced(function*(max = batchMax, turns: Turns = new Map()) {
+  const batch = yield* MessageBus.use(({ take }) => take(max))
+  yield* tell(batch, turns)
   return batch.length
 })
 
 const failedWait = Duration.seconds(1)
 
-/** Each loop begins without a parent: a trace is a message's, not the loop's. */
-export const layer = Layer.effectDiscard(Effect.gen(function*() {
-  const turns: Turns = new Map()
-  const loop = runOnce(batchMax, turns).pipe(
-    Effect.catchCause((cause) =>
-      Effect.andThen(
-        Effect.logWarning("the message bus could not be read; trying again", cause),
-        Effect.sleep(failedWait)
+/**
+ * Each loop begins without a parent: a trace is a message's, not the loop's. When the layer ends nothing more is taken,
+ * and what was taken is told first, for as long as `drainFor`.
+ */
+export const layer = ({ drainFor }: { readonly drainFor: Duration.Duration }) =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const { take } = yield* MessageBus
+    const turns: Turns = new Map()
+    const stopping = yield* Deferred.make<void>()
+    const stopped = Deferred.await(stopping)
+    const once = Effect.raceFirst(take(batchMax), Effect.as(stopped, [])).pipe(
+      Effect.flatMap((batch) => tell(batch, turns)),
+      Effect.catchCause((cause) =>
+        Effect.andThen(
+          Effect.logWarning("the message bus could not be read; trying again", cause),
+          Effect.raceFirst(Effect.sleep(failedWait), stopped)
+        )
       )
-    ),
-    Effect.repeat(Schedule.forever)
-  )
-  yield* Effect.forEach(Array.from({ length: loops }), () => Effect.forkScoped(loop), { discard: true })
-}))
+    )
+    const loop = Effect.repeat(once, { until: () => Deferred.isDone(stopping) })
+    const fibers = yield* Effect.forEach(Array.from({ length: loops }), () => Effect.forkScoped(loop))
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(Deferred.succeed(stopping, undefined), Fiber.awaitAll(fibers)).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(drainFor)
+      )
+    )
+  }))

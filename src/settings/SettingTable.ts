@@ -148,7 +148,7 @@ export const table = {
     "further resource attributes"
   ),
   spanQueueMax: setting("OTEL_BSP_MAX_QUEUE_SIZE", Kind.integer(1, 1_000_000), 2_048, "spans waiting for export"),
-  spanBatchMax: setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Kind.integer(1, 100_000), 512, "spans per export"),
+  spanBatchMax: setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Kind.integer(1, 100_000), 512, "most spans per export"),
   spanDelayMs: setting("OTEL_BSP_SCHEDULE_DELAY", Kind.integer(1, 600_000), 1_000, "milliseconds between exports"),
   exportTimeoutMs: setting("OTEL_BSP_EXPORT_TIMEOUT", Kind.integer(1, 600_000), 5_000, "milliseconds per export"),
   logFormat: setting("WORDLOOM_LOG_FORMAT", Kind.oneOf("pretty", "json"), undefined, "pretty on a terminal, else json"),
@@ -161,9 +161,9 @@ export const table = {
   ),
   projections: setting(
     "OUTBOX_PROJECTIONS",
-    Kind.someOf("search", "chronicle"),
+    Kind.someOf("search", "chronicle", "realtime"),
     ["search", "chronicle"],
-    "which outboxes this worker drains"
+    "which outboxes this worker drains; realtime is drained by logic, and by a worker that has it here and a NATS_URL"
   ),
   workerId: setting(
     "OUTBOX_WORKER_ID",
@@ -195,6 +195,12 @@ export const table = {
     Kind.duration(60_000, 365 * 24 * hour),
     Duration.hours(24),
     "how long done rows stay readable"
+  ),
+  realtimeRetention: setting(
+    "REALTIME_RETENTION",
+    Kind.duration(60_000, 10 * 365 * 24 * hour),
+    Duration.days(30),
+    "how long what was said in a session is kept; not shorter than OUTBOX_RETENTION"
   ),
   reconcileEvery: setting(
     "WORDLOOM_RECONCILE_EVERY",
@@ -253,6 +259,12 @@ export const table = {
     undefined,
     "the message bus of the realtime chain; without it the chain runs within one process"
   ),
+  natsPrefix: setting(
+    "WORDLOOM_NATS_PREFIX",
+    Kind.pattern(/^[a-z][a-z0-9_-]{0,31}$/, "lower-case letters, digits, '-', '_'"),
+    "wordloom",
+    "what subjects and streams in NATS begin with: installations that share a NATS have one each"
+  ),
   grpcHost: setting("WORDLOOM_GRPC_HOST", Kind.words, "127.0.0.1", "the address that logic listens on, or is asked at"),
   grpcPort: setting("WORDLOOM_GRPC_PORT", Kind.port, 50_051, "logic's port"),
   wsPort: setting("WORDLOOM_WS_PORT", Kind.port, 8_090, "the gateway's port; it listens on WORDLOOM_HTTP_HOST"),
@@ -263,5 +275,8 @@ export const table = {
     "the address that the gateway takes pushes on, and at which task finds it"
   ),
   pushPort: setting("WORDLOOM_PUSH_PORT", Kind.port, 0, "the gateway's port for pushes; 0: any that is free"),
+  gatewayHttpPort: setting("WORDLOOM_GATEWAY_HTTP_PORT", Kind.port, 8_091, "a gateway's /health and /metrics"),
+  logicHttpPort: setting("WORDLOOM_LOGIC_HTTP_PORT", Kind.port, 8_092, "logic's /health and /metrics"),
+  taskHttpPort: setting("WORDLOOM_TASK_HTTP_PORT", Kind.port, 8_093, "a task's /health and /metrics"),
   metricsPort: setting("WORDLOOM_METRICS_PORT", Kind.port, undefined, "the API's port when not set")
 } as const

@@ -63,10 +63,19 @@ const derive = (raw: Raw) => ({
 
 export type SettingValues = ReturnType<typeof derive>
 
-const together = (values: SettingValues): ReadonlyArray<Mistake> =>
-  values.search === "elasticsearch" && values.elasticUrl === undefined
+const together = (values: SettingValues): ReadonlyArray<Mistake> => [
+  ...(values.search === "elasticsearch" && values.elasticUrl === undefined
     ? [{ name: "ELASTIC_URL", value: "", allowed: "must be set when WORDLOOM_SEARCH is elasticsearch" }]
-    : []
+    : []),
+  // A row that is replayed would be told anew under another number.
+  ...(Duration.isLessThan(values.realtimeRetention, values.retention)
+    ? [{
+      name: "REALTIME_RETENTION",
+      value: formatDuration(values.realtimeRetention),
+      allowed: "not shorter than OUTBOX_RETENTION"
+    }]
+    : [])
+]
 
 export const read = (env: Environment): Result.Result<SettingValues, SettingsInvalid> => {
   const raw: Record<string, unknown> = {}

@@ -128,8 +128,27 @@ const pushed = oneOf(["ok", "failed"])
 export const realtimeConnections = gauge("realtime_connections", "Open WebSocket connections")
 export const realtimeMessages = counter(
   "realtime_messages_total",
-  "Messages of sessions, by direction (received, filled) and result (ok, failed)",
-  { direction: oneOf(["received", "filled"]), result: pushed }
+  "Messages of sessions, by direction (received, sent to members, filled from the history) and result (ok, failed)",
+  { direction: oneOf(["received", "sent", "filled"]), result: pushed }
+)
+export const realtimeSessions = gauge("realtime_sessions", "Sessions that this gateway holds members of")
+export const refusalCodes = [
+  "frame_invalid",
+  "rate_limited",
+  "session_unknown",
+  "not_joined",
+  "too_many_sessions",
+  "client_id_reused",
+  "unavailable",
+  "internal"
+] as const
+export const realtimeRefused = counter("realtime_refused_total", "Frames of clients that were refused, by code", {
+  code: oneOf(refusalCodes)
+})
+export const realtimeJoins = counter(
+  "realtime_joins_total",
+  "Joined sessions, by kind (fresh; resumed; expired: some of what was missed is not kept any more)",
+  { kind: oneOf(["fresh", "resumed", "expired"]) }
 )
 export const realtimeClosed = counter(
   "realtime_connections_closed_total",

@@ -1,5 +1,5 @@
-/** Keeps up to date what a process says of itself: its pool, and how many series it has. */
-import { Effect, Layer } from "effect"
+/** Keeps up to date what a process says of itself: its pool where it has one, and how many series it has. */
+import { Effect, Layer, Option } from "effect"
 import { DatabasePool } from "./DatabasePool.ts"
 import * as Metrics from "./Metrics.ts"
 import { SeriesAlarm } from "./SeriesAlarm.ts"
@@ -9,10 +9,13 @@ const every = "15 seconds"
 
 /** One look. Tests call this. */
 export const sample = Effect.gen(function*() {
-  const { max, open, waiting } = yield* DatabasePool.use(({ look }) => look)
-  yield* Metrics.dbConnectionsOpen.set({}, open)
-  yield* Metrics.dbConnectionsMax.set({}, max)
-  yield* Metrics.dbConnectionsWaiting.set({}, waiting)
+  const pool = yield* Effect.serviceOption(DatabasePool)
+  if (Option.isSome(pool)) {
+    const { max, open, waiting } = yield* pool.value.look
+    yield* Metrics.dbConnectionsOpen.set({}, open)
+    yield* Metrics.dbConnectionsMax.set({}, max)
+    yield* Metrics.dbConnectionsWaiting.set({}, waiting)
+  }
   yield* SeriesAlarm.use(({ sample: counted }) => counted)
 })
 

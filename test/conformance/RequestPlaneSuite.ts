@@ -1,13 +1,17 @@
 /** What the request plane promises over every wire: the answer, the error, the trace and the patience are the same. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Metric, Option, References } from "effect"
 import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
+import { EntityId } from "../../src/domain/Entity.ts"
 import { AnswerBy } from "../../src/plane/Envelope.ts"
 import * as Front from "../../src/plane/Front.ts"
 import { RequestPlane, type Wire } from "../../src/plane/RequestPlane.ts"
+import { atOnceMax, heldMax } from "../../src/plane/Stages.ts"
 import { SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
 import { parseQuery } from "../../src/search/SearchQuery.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { invalidContexts } from "../../src/telemetry/Metrics.ts"
+import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { newWord, put, write } from "../search/SearchFixtures.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
 
@@ -24,7 +28,9 @@ const changed = (change: (index: Index) => Partial<Index>) =>
 /** Where a stage is asked from, and what the index of the process that serves it does. */
 const over = (plane: PlaneOver, change: (index: Index) => Partial<Index> = () => ({})) => {
   const index = changed(change)
-  return Layer.mergeAll(plane(index), index).pipe(Layer.provideMerge(RecordedSpans.layer))
+  return Layer.mergeAll(plane(index), index).pipe(
+    Layer.provideMerge(Layer.merge(RecordedSpans.layer, Layer.succeed(References.MinimumLogLevel, "Fatal")))
+  )
 }
 
 const query = (text: string) => ({ terms: parseQuery(text) })
@@ -117,6 +123,19 @@ export const suite = (wire: Wire, plane: PlaneOver) =>
         assert.deepInclude(error, { _tag: "StageFailed", message: "the recall stage of the search is too slow" })
       }).pipe(Effect.provide(over(plane, () => ({ recall: () => Effect.never })))))
 
+    it.live("does not ask when the dead line has passed", () => {
+      let asked = 0
+      return Effect.gen(function*() {
+        const { recall } = yield* RequestPlane
+        const wanted = recall({ query: query("dog"), limit: 1, cursor: null })
+        const error = yield* failureOf(Effect.provideService(wanted, AnswerBy, 1n))
+        assert.deepInclude(error, { message: "the recall stage of the search is too slow" })
+        assert.strictEqual(asked, 0)
+      }).pipe(Effect.provide(over(plane, ({ recall }) => ({
+        recall: (...wanted) => Effect.andThen(Effect.sync(() => asked++), recall(...wanted))
+      }))))
+    })
+
     it.live("cancels what nobody waits for any more", () => {
       const begun = Deferred.makeUnsafe<void>()
       const ended = Deferred.makeUnsafe<void>()
@@ -148,6 +167,75 @@ export const remoteSuite = (wire: Wire, plane: PlaneOver, nobodyThere: Layer.Lay
         recall: (...asked) => broken ? Effect.die(new Error("a bug")) : recall(...asked)
       }))))
     })
+
+    it.live("refuses at once what is more than a process holds, and goes on when there is room again", () => {
+      let asked = 0
+      const hung = Deferred.makeUnsafe<void>()
+      return Effect.gen(function*() {
+        const { recall } = yield* RequestPlane
+        const wanted = recall({ query: query("dog"), limit: 1, cursor: null })
+        const refused = Deferred.makeUnsafe<string>()
+        const one = Effect.tapError(wanted, ({ message }) => Deferred.succeed(refused, message))
+        const all = yield* Effect.forEach(Array.from({ length: heldMax + 1 }), () => Effect.forkChild(one))
+        assert.strictEqual(yield* Deferred.await(refused), "the recall stage of the search is full")
+        assert.strictEqual(asked, atOnceMax)
+        yield* Deferred.succeed(hung, undefined)
+        yield* Fiber.awaitAll(all)
+        assert.deepStrictEqual((yield* wanted).items, [])
+      }).pipe(Effect.provide(over(plane, ({ recall }) => ({
+        recall: (...wanted) =>
+          Effect.suspend(() => {
+            asked++
+            return Effect.andThen(Deferred.await(hung), recall(...wanted))
+          })
+      }))))
+    })
+
+    it.live("takes no answer beyond its bound, and serves the next payload", () => {
+      let size = 5 * 1024 * 1024
+      return Effect.gen(function*() {
+        const { hydrate } = yield* RequestPlane
+        const wanted = hydrate({ terms: parseQuery("dog"), found: [] })
+        const error = yield* failureOf(wanted)
+        assert.deepInclude(error, { _tag: "StageFailed" })
+        assert.match(error.message, /^the hydrate stage of the search is (broken|unreachable)$/)
+        size = 0
+        // The rest of it may still be on the way.
+        assert.lengthOf(yield* Effect.retry(wanted, { times: 10 }), 1)
+      }).pipe(Effect.provide(over(plane, () => ({
+        hydrate: () =>
+          Effect.sync(() => [
+            {
+              kind: "tag",
+              id: EntityId.make(crypto.randomUUID()),
+              title: "",
+              snippet: "x".repeat(size),
+              score: 1,
+              version: 1
+            }
+          ])
+      }))))
+    })
+
+    it.live("begins a new trace where the caller's is damaged, and counts it as the wire's", () =>
+      Effect.gen(function*() {
+        const { recall } = yield* RequestPlane
+        const counted = Effect.map(
+          Metric.value(invalidContexts.labelled({ carrier: wire as Exclude<Wire, "inproc"> }).metric),
+          ({ count }) => count
+        )
+        const before = yield* counted
+        yield* recall({ query: query("dog"), limit: 1, cursor: null }).pipe(
+          Effect.provideService(TraceCarrier, {
+            inject: () => ({ traceparent: "00-nonsense-01", tracestate: null }),
+            extract: () => undefined
+          }),
+          Effect.withSpan("caller")
+        )
+        assert.strictEqual((yield* counted) - before, 1)
+        const [[caller], [stage]] = [yield* RecordedSpans.named("caller"), yield* RecordedSpans.named("handle_payload")]
+        assert.notStrictEqual(stage!.traceId, caller!.traceId)
+      }).pipe(Effect.provide(over(plane))))
 
     it.live("says that nobody answers", () =>
       Effect.gen(function*() {

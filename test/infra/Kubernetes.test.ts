@@ -14,7 +14,9 @@ const infra = Path.join(import.meta.dirname, "../../infra")
 const folder = Path.join(infra, "k8s")
 const text = (file: string) => Fs.readFileSync(Path.join(folder, file), "utf8")
 
-const manifests = Fs.readdirSync(folder).filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml")
+const manifestsIn = (below: string) =>
+  Fs.readdirSync(Path.join(folder, below)).filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml")
+const manifests = [...manifestsIn("."), ...manifestsIn("realtime").map((file) => `realtime/${file}`)]
 const objects = manifests.flatMap((file) =>
   parseAllDocuments(text(file)).map((document) => {
     assert.isEmpty(document.errors, file)
@@ -42,12 +44,13 @@ const refusals = (object: any): ReadonlyArray<string> => {
   )
 }
 
-const deployments = [only("Deployment", "wordloom-api"), only("Deployment", "wordloom-worker")]
+const deployments = ["api", "worker", "gateway", "logic", "task"].map((name) => only("Deployment", `wordloom-${name}`))
 const pods = [...deployments, only("Job", "wordloom-migrate")].map(({ spec }) => spec.template.spec)
 const containers = pods.map((pod) => pod.containers[0])
 const settings = only("ConfigMap", "wordloom-settings").data as Readonly<Record<string, string>>
+const ofChain = only("ConfigMap", "wordloom-realtime").data as Readonly<Record<string, string>>
 const values = () => {
-  const result = read({ ...settings, DATABASE_URL: "postgresql://u:p@h:5432/d" })
+  const result = read({ ...settings, ...ofChain, DATABASE_URL: "postgresql://u:p@h:5432/d" })
   if (Result.isFailure(result)) throw new Error(result.failure.message)
   return result.success
 }
@@ -73,8 +76,9 @@ describe("manifests", () => {
   })
 
   it("are all applied by the kustomization, but for the adapter's", () => {
-    const { resources } = parse(text("kustomization.yaml")) as { readonly resources: ReadonlyArray<string> }
-    assert.sameMembers([...resources, "adapter.yaml"], manifests)
+    const resourcesOf = (file: string) => (parse(text(file)) as { readonly resources: ReadonlyArray<string> }).resources
+    assert.sameMembers([...resourcesOf("kustomization.yaml"), "adapter.yaml"], manifestsIn("."))
+    assert.sameMembers([...resourcesOf("realtime/kustomization.yaml")], manifestsIn("realtime"))
   })
 })
 
@@ -146,21 +150,30 @@ describe("the pods", () => {
   })
 
   it("get settings that the programs take, on the ports that are published", () => {
-    const { databaseUrl, httpHost, httpPort, workerHttpPort, workerMetricsPort } = values()
+    const { databaseUrl, grpcPort, httpHost, httpPort, pushPort, workerHttpPort, workerMetricsPort, wsPort } = values()
+    const { gatewayHttpPort, logicHttpPort, taskHttpPort } = values()
     assert.strictEqual(Redacted.value(databaseUrl!), "postgresql://u:p@h:5432/d")
     assert.strictEqual(httpHost, "0.0.0.0")
     const published = deployments.map(({ spec }) =>
       Object.fromEntries(spec.template.spec.containers[0].ports.map((port: any) => [port.name, port.containerPort]))
     )
-    assert.deepStrictEqual(published, [{ http: httpPort }, { health: workerHttpPort, metrics: workerMetricsPort }])
+    assert.deepStrictEqual(published, [
+      { http: httpPort },
+      { health: workerHttpPort, metrics: workerMetricsPort },
+      { ws: wsPort, push: pushPort, health: gatewayHttpPort },
+      { grpc: grpcPort, health: logicHttpPort },
+      { health: taskHttpPort }
+    ])
+    const scraped = [httpPort, workerMetricsPort, gatewayHttpPort, logicHttpPort, taskHttpPort]
     for (const [at, { spec }] of deployments.entries()) {
       const { annotations } = spec.template.metadata
-      assert.strictEqual(annotations["prometheus.io/port"], String([httpPort, workerMetricsPort][at]))
+      assert.strictEqual(annotations["prometheus.io/port"], String(scraped[at]))
       assert.deepStrictEqual([["GET", annotations["prometheus.io/path"]]], MetricsRoute.routes)
     }
     // A name that no program knows would be ignored without a word.
     const known = Object.values(table).flatMap(({ names }) => [...names] as ReadonlyArray<string>)
-    assert.includeMembers(known, Object.keys(settings))
+    const own = deployments.flatMap(({ spec }) => spec.template.spec.containers[0].env.map(({ name }: any) => name))
+    assert.includeMembers(known, [...Object.keys(settings), ...Object.keys(ofChain), ...own])
   })
 
   it("are found by everything that selects them", () => {
@@ -187,16 +200,28 @@ describe("the pods", () => {
   })
 
   it("may reach every address that the settings name", () => {
-    const { egress } = only("NetworkPolicy", "wordloom-out").spec
+    const egress = ["wordloom-out", "wordloom-realtime-out"].flatMap((name) => only("NetworkPolicy", name).spec.egress)
     const open = (namespace: string, port: number) =>
       egress.some(({ ports, to }: any) =>
         ports.some((each: any) => each.port === port) &&
-        to?.some((each: any) => each.namespaceSelector.matchLabels["kubernetes.io/metadata.name"] === namespace)
+        to?.some((each: any) => each.namespaceSelector?.matchLabels["kubernetes.io/metadata.name"] === namespace)
       )
-    for (const name of ["ELASTIC_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"]) {
-      const { hostname, port } = new URL(settings[name]!)
-      assert.isTrue(open(hostname.split(".")[1]!, Number(port)), name)
+    for (const url of [settings["ELASTIC_URL"]!, settings["OTEL_EXPORTER_OTLP_ENDPOINT"]!, ofChain["NATS_URL"]!]) {
+      const { hostname, port } = new URL(url)
+      assert.isTrue(open(hostname.split(".")[1]!, Number(port)), url)
     }
+  })
+
+  it("of the chain may reach each other where they listen", () => {
+    const { egress } = only("NetworkPolicy", "wordloom-realtime-out").spec
+    const toPods = egress.flatMap(({ ports, to }: any) =>
+      to.flatMap(({ podSelector }: any) =>
+        podSelector === undefined ? [] : [`${podSelector.matchLabels["app.kubernetes.io/name"]}:${ports[0].port}`]
+      )
+    )
+    const { grpcPort, pushPort } = values()
+    assert.sameMembers(toPods, [`wordloom-logic:${grpcPort}`, `wordloom-gateway:${pushPort}`])
+    assert.strictEqual(ofChain["WORDLOOM_GRPC_HOST"], `${only("Service", "wordloom-logic").metadata.name}.wordloom`)
   })
 })
 

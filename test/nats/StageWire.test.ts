@@ -1,20 +1,27 @@
 /** The request plane over a real NATS; skipped where there is none (infra/install-nats.sh). */
-import { describe } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted, Schedule } from "effect"
 import { missing, start } from "../../infra/servers.js"
-import * as NatsClient from "../../layers/nats/NatsClient.ts"
+import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
+import * as PlaneConnection from "../../layers/nats/PlaneConnection.ts"
 import * as StageWire from "../../layers/nats/StageWire.ts"
 import * as RequestPlaneRemote from "../../layers/plane/RequestPlaneRemote.ts"
 import * as StageServer from "../../layers/plane/StageServer.ts"
+import { RequestPlane } from "../../src/plane/RequestPlane.ts"
+import { parseQuery } from "../../src/search/SearchQuery.ts"
 import { type PlaneOver, remoteSuite, suite } from "../conformance/RequestPlaneSuite.ts"
 
 const why = missing("nats")
+const on = (url: string, prefix = "test") => PlaneConnection.layer(Redacted.make(url), prefix)
+
+const running = Effect.acquireRelease(
+  Effect.promise(() => start("nats")),
+  (server) => Effect.promise(() => server.stop())
+)
+
 const connection = Layer.unwrap(Effect.map(
-  Effect.acquireRelease(
-    Effect.promise(() => start("nats")),
-    (running) => Effect.promise(() => running.stop())
-  ),
-  ({ url }) => NatsClient.layer(Redacted.make(url))
+  running,
+  ({ url }) => on(url)
 ))
 const client = RequestPlaneRemote.over({
   wire: "nats",
@@ -25,8 +32,62 @@ const server = StageServer.served("nats").pipe(Layer.provide(StageWire.serverPro
 
 const plane: PlaneOver = (index) => client.pipe(Layer.provide(Layer.provide(server, index)), Layer.provide(connection))
 
+const asked = Effect.gen(function*() {
+  const { recall } = yield* RequestPlane
+  return yield* recall({ query: { terms: parseQuery("dog") }, limit: 1, cursor: null })
+})
+const refusal = Effect.map(Effect.flip(asked), ({ message }) => message)
+
 describe.skipIf(why !== undefined)(`NATS${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
   if (why !== undefined) return
   suite("nats", plane)
   remoteSuite("nats", plane, client.pipe(Layer.provide(connection)))
+
+  it.live("is not needed at the start: whoever asks is refused at once, and answered when NATS has come", () =>
+    Effect.gen(function*() {
+      const nats = yield* running
+      yield* Effect.promise(() => nats.crash())
+      const process = () => on(nats.url)
+      const both = Layer.merge(
+        client.pipe(Layer.provideMerge(process())),
+        server.pipe(Layer.provide(SearchIndexMemory.layer), Layer.provide(process()))
+      )
+      yield* Effect.gen(function*() {
+        const { check } = yield* PlaneConnection.PlaneConnection
+        const isAway = Effect.isFailure(check)
+        assert.strictEqual(yield* refusal, "the recall stage of the search is unreachable")
+        assert.isTrue(yield* isAway)
+        yield* Effect.promise(() => nats.again())
+        const soon = { schedule: Schedule.spaced("50 millis") }
+        assert.deepStrictEqual((yield* Effect.retry(asked, soon)).items, [])
+        assert.isFalse(yield* isAway)
+        yield* Effect.promise(() => nats.crash())
+        yield* Effect.repeat(isAway, { ...soon, until: (away) => away })
+        assert.strictEqual(yield* refusal, "the recall stage of the search is unreachable")
+        yield* Effect.promise(() => nats.again())
+        assert.deepStrictEqual((yield* Effect.retry(asked, soon)).items, [])
+      }).pipe(Effect.provide(both))
+    }).pipe(Effect.scoped))
+
+  it.live("lets installations with prefixes of their own share a server", () =>
+    Effect.gen(function*() {
+      const { url } = yield* running
+      const served = server.pipe(Layer.provide(SearchIndexMemory.layer), Layer.provide(on(url, "one")))
+      yield* Effect.gen(function*() {
+        assert.deepStrictEqual((yield* Effect.provide(asked, client.pipe(Layer.provide(on(url, "one"))))).items, [])
+        assert.strictEqual(
+          yield* Effect.provide(refusal, client.pipe(Layer.provide(on(url, "two")))),
+          "the recall stage of the search is unreachable"
+        )
+      }).pipe(Effect.provide(served))
+    }).pipe(Effect.scoped))
+
+  it.live("sends no payload that is beyond what NATS takes at once", () =>
+    Effect.gen(function*() {
+      const { recall } = yield* RequestPlane
+      const cursor = "x".repeat(1_100_000)
+      const error = yield* Effect.flip(recall({ query: { terms: parseQuery("dog") }, limit: 1, cursor }))
+      assert.strictEqual(error.message, "the recall stage of the search is broken")
+      assert.deepStrictEqual((yield* asked).items, [])
+    }).pipe(Effect.provide(plane(SearchIndexMemory.layer))))
 })

@@ -1,6 +1,7 @@
 /** A search through the API and two query processes, as one trace; and what a caller hears when they are away. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { missing, start } from "../../infra/servers.js"
 import { fileOf, wordloom } from "../cli/Commands.ts"
 import { freePort } from "../support/FreePort.ts"
 import { callerOf } from "../support/HttpCall.ts"
@@ -34,10 +35,15 @@ const treeOf = (lines: string) =>
     }
   }).pipe(Effect.scoped, Effect.runPromise)
 
+const noNats = missing("nats")
+const wires = ["http", "tcp", ...(noNats === undefined ? ["nats"] : [])]
+if (noNats !== undefined) console.warn(`The request plane is not tried over NATS: ${noNats}`)
+
 describe("the request plane", () => {
-  for (const wire of ["http", "tcp"] as const) {
+  for (const wire of wires) {
     it(`serves a search from two processes over ${wire}, told by the log lines alone`, async () => {
       const database = await ownDatabase()
+      const nats = wire === "nats" ? await start("nats") : undefined
       const [recall, hydrate] = [await freePort(), await freePort()]
       const env = {
         ...programsEnv(database),
@@ -45,7 +51,8 @@ describe("the request plane", () => {
         WORDLOOM_REQUEST_PLANE: wire,
         WORDLOOM_QUERY_RECALL: `127.0.0.1:${recall}`,
         WORDLOOM_QUERY_HYDRATE: `127.0.0.1:${hydrate}`,
-        WORDLOOM_QUERY_HTTP_PORT: "0"
+        WORDLOOM_QUERY_HTTP_PORT: "0",
+        ...(nats === undefined ? {} : { NATS_URL: nats.url })
       }
       const api = startProgram("api", env)
       const worker = startProgram("worker", env)
@@ -92,10 +99,56 @@ describe("the request plane", () => {
         isProblem(await call("GET", "/api/v1/search?q=spiral"), 503)
       } finally {
         await Promise.all([api, worker, ...queries].map((program) => program.stop("SIGKILL")))
+        await nats?.stop()
         await database.drop()
       }
     })
   }
+
+  it.skipIf(noNats !== undefined)("waits for a NATS that is away, says so, and serves when it has come", async () => {
+    const [database, nats, port] = [await ownDatabase(), await start("nats"), await freePort()]
+    await nats.crash()
+    const env = {
+      ...programsEnv(database),
+      NATS_URL: nats.url,
+      WORDLOOM_REQUEST_PLANE: "nats",
+      WORDLOOM_QUERY_HTTP_PORT: String(port)
+    }
+    const [api, query] = [startProgram("api", env), startProgram("query", env)]
+    try {
+      const call = callerOf(await listening(api))
+      const readiness = async () =>
+        Promise.all([call, callerOf(`http://127.0.0.1:${port}`)].map(async (ask) => {
+          const { body, status } = await ask("GET", "/health/ready")
+          return [status, body.checks.nats]
+        }))
+      const away = { status: "fail", message: "no answer" }
+      assert.deepStrictEqual(await until("both to be up", readiness), [[503, away], [503, away]])
+      const refused = await call("GET", "/api/v1/search?q=spiral")
+      isProblem(refused, 503)
+      assert.strictEqual(refused.body.detail, "the recall stage of the search is unreachable")
+      await newLibrary(call)
+      await nats.again()
+      await until("both to be ready", async () => (await readiness()).every(([status]) => status === 200))
+      await until("an answer", async () => (await call("GET", "/api/v1/search?q=spiral")).status === 200)
+      await nats.crash()
+      const [degraded, gone] = await until("both to notice", async () => {
+        const found = await readiness()
+        return found[1]![0] === 503 ? found : undefined
+      })
+      assert.deepStrictEqual(degraded, [200, {
+        status: "pass",
+        message: "degraded: no answer, so searches are refused"
+      }])
+      assert.deepStrictEqual(gone, [503, away])
+      isProblem(await call("GET", "/api/v1/search?q=spiral"), 503)
+      assert.deepStrictEqual(await Promise.all([api.stop(), query.stop()]), [0, 0])
+    } finally {
+      await Promise.all([api, query].map((program) => program.stop("SIGKILL")))
+      await nats.stop()
+      await database.drop()
+    }
+  })
 
   it("is needed by a query process", async () => {
     const query = startProgram("query", { WORDLOOM_REQUEST_PLANE: "inproc" })

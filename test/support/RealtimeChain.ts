@@ -26,6 +26,9 @@ export const chain = async (more: Readonly<Record<string, string>> = {}): Promis
     NATS_URL: nats.url,
     WORDLOOM_GRPC_PORT: String(grpc),
     WORDLOOM_WS_PORT: "0",
+    WORDLOOM_GATEWAY_HTTP_PORT: "0",
+    WORDLOOM_LOGIC_HTTP_PORT: "0",
+    WORDLOOM_TASK_HTTP_PORT: "0",
     WORDLOOM_SHUTDOWN_GRACE: "3s",
     OTEL_BSP_SCHEDULE_DELAY: "50",
     ...more

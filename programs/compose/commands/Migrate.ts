@@ -21,11 +21,11 @@ const migrated = migrate.pipe(
 
 /** The realtime chain's streams and consumer, where there is a NATS to have them; only then its client is loaded. */
 const streams = Effect.gen(function*() {
-  const { natsUrl } = yield* Settings
+  const { natsPrefix, natsUrl } = yield* Settings
   if (natsUrl === undefined) return []
-  const { layer, NatsClient } = yield* Effect.promise(() => import("../../../layers/nats/NatsClient.ts"))
+  const { layer, namesOf, NatsClient } = yield* Effect.promise(() => import("../../../layers/nats/NatsClient.ts"))
   const made = NatsClient.use(({ ensure }) => ensure).pipe(
-    Effect.provide(layer(natsUrl)),
+    Effect.provide(layer(natsUrl, namesOf(natsPrefix))),
     Effect.mapError((error) => failure(error.message))
   )
   return (yield* made) ? ["nats_streams"] : []
