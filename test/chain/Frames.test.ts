@@ -30,6 +30,8 @@ describe("frames", () => {
       WORDLOOM_SHUTDOWN_GRACE: "5s",
       OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
       OTEL_TRACES_SAMPLER_ARG: "0",
+      // On a full machine a message may well take a second.
+      WORDLOOM_TRACE_SLOW: "10m",
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_BSP_SCHEDULE_DELAY: "50"
     })
