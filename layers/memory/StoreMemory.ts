@@ -7,6 +7,7 @@ import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import type { BreakerNote } from "../../src/outbox/ProjectionControl.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
+import type { SessionMessage } from "../../src/realtime/Session.ts"
 import type { Counts } from "../../src/search/Drift.ts"
 import { allFree, type Lane } from "./Lanes.ts"
 import type { Attempt, Row } from "./OutboxRow.ts"
@@ -16,6 +17,18 @@ export interface Breaker {
   readonly worker: string
   readonly note: BreakerNote
   readonly toldAt: DatabaseMicros
+}
+
+export interface OpenSession {
+  readonly openUntil: DatabaseMicros
+  /** The first has number 1. */
+  readonly messages: ReadonlyArray<SessionMessage>
+}
+
+export interface AttendingGateway {
+  readonly address: string
+  readonly seenAt: DatabaseMicros
+  readonly sessions: ReadonlyArray<EntityId>
 }
 
 export interface Contents {
@@ -39,6 +52,8 @@ export interface Contents {
   readonly breakers: ReadonlyArray<Breaker>
   /** When a comparison with the index last began, and what the last one that ended found. */
   readonly reconciled: { readonly begunAt: DatabaseMicros; readonly found: Counts | undefined }
+  readonly sessions: HashMap.HashMap<EntityId, OpenSession>
+  readonly gateways: HashMap.HashMap<string, AttendingGateway>
   readonly answers: HashMap.HashMap<string, { readonly said: string; readonly answer: string }>
   /** Of rows and of claims: no number is used twice. */
   readonly lastNumber: number
@@ -56,6 +71,8 @@ export const empty: Contents = {
   paused: HashMap.empty(),
   breakers: [],
   reconciled: { begunAt: 0, found: undefined },
+  sessions: HashMap.empty(),
+  gateways: HashMap.empty(),
   answers: HashMap.empty(),
   lastNumber: 0
 }

@@ -98,10 +98,11 @@ const make = Effect.gen(function*() {
    * The second of two that say the same at once waits at the lock, and then sees what the first has said. Locks are
    * taken in the order of their ids, so that no two wait for each other.
    */
-  const append = Effect.fnUntraced(function*(chats: ReadonlyArray<NewChat>) {
+  const append = Effect.fnUntraced(function*(chats: ReadonlyArray<NewChat>, waits: boolean) {
     const ids = uuids([...new Set(chats.map(({ session_id }) => session_id))])
     const held = yield* silent(sql<{ readonly id: string }>`
-      select id from realtime_sessions where id = any(${ids}) order by id for update`)
+      select id from realtime_sessions where id = any(${ids}) order by id
+      for update ${sql.literal(waits ? "" : "skip locked")}`)
     const open = new Set(held.map(({ id }) => id))
     const wanted = [...Map.groupBy(chats.filter(isIn(open)), nameOf).values()].map(([first]) => first!)
     const rows = wanted.length === 0 ? [] : yield* silent(sql`
@@ -128,7 +129,8 @@ const make = Effect.gen(function*() {
       )
       select ${sql.literal(columns)}, false as is_new from known
       union all select ${sql.literal(columns.replace("created_at as at", "at"))}, true from added`)
-    return answersTo(chats, open, rows as ReadonlyArray<typeof Row.Encoded & { readonly is_new: boolean }>)
+    const said = answersTo(chats, open, rows as ReadonlyArray<typeof Row.Encoded & { readonly is_new: boolean }>)
+    return { open, said }
   })
 
   const history = Effect.fnUntraced(function*(session: EntityId, after: number, limit: number) {
@@ -192,7 +194,19 @@ const make = Effect.gen(function*() {
 
   return Sessions.of({
     open: (ref) => open(ref).pipe(measured("create", "realtime_sessions"), orUnavailable),
-    append: (chats) => append(chats).pipe(measured("create", "realtime_messages"), orUnavailable),
+    append: (chats) =>
+      Effect.map(append(chats, true), ({ said }) => said).pipe(
+        measured("create", "realtime_messages"),
+        orUnavailable
+      ),
+    appendFree: (chats) =>
+      Effect.map(
+        append(chats, false),
+        ({ open, said }) => said.map((one, at) => open.has(chats[at]!.session_id) ? one : undefined)
+      ).pipe(
+        measured("create", "realtime_messages"),
+        orUnavailable
+      ),
     history: (session, after, limit) =>
       history(session, after, limit).pipe(measured("query", "realtime_messages"), orUnavailable),
     load: (keys) => keys.length === 0 ? Effect.succeed([]) : orUnavailable(load(keys)),

@@ -50,6 +50,10 @@ export class Sessions extends Context.Service<Sessions, {
   readonly open: (ref: SessionRef) => Effect.Effect<Opened, SessionUnknown | StoreUnavailable>
   /** Gives the messages their numbers, in their order; one answer each. Must run inside `Transaction.run`. */
   readonly append: (chats: ReadonlyArray<NewChat>) => Effect.Effect<ReadonlyArray<Said>, StoreUnavailable>
+  /** The same without waiting: `undefined` for those of a session that somebody else holds, or nobody has opened. */
+  readonly appendFree: (
+    chats: ReadonlyArray<NewChat>
+  ) => Effect.Effect<ReadonlyArray<Said | undefined>, StoreUnavailable>
   /** In their order, those after `after`; `limit` at most. */
   readonly history: (
     session: EntityId,

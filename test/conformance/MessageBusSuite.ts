@@ -4,6 +4,7 @@ import { Effect, Result } from "effect"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { MessageBus, type Published, type Received } from "../../src/realtime/MessageBus.ts"
 import type { SessionMessage } from "../../src/realtime/Session.ts"
+import { chatOf } from "../support/Chats.ts"
 import { suiteOf } from "./Suite.ts"
 
 type It = Vitest.MethodsNonLive<MessageBus>
@@ -12,16 +13,7 @@ const trace = { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`, traces
 
 const messages = (count: number): ReadonlyArray<SessionMessage> => {
   const session_id = EntityId.make(crypto.randomUUID())
-  return Array.from({ length: count }, (_, at) => ({
-    session_id,
-    seq: at + 1,
-    kind: "chat",
-    from_user: "ann",
-    client_id: `c-${at}`,
-    body: { text: `it's "${at}" — 新` },
-    at: "2026-03-04T05:06:07.089Z",
-    request_id: "r-1"
-  }))
+  return Array.from({ length: count }, (_, at) => chatOf(at + 1, { session_id, text: `it's "${at}" — 新` }))
 }
 
 const published = (all: ReadonlyArray<SessionMessage>): ReadonlyArray<Published> =>

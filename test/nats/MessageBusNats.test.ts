@@ -4,9 +4,9 @@ import { Duration, Effect, Layer, Redacted, Result } from "effect"
 import { missing, start } from "../../infra/servers.js"
 import * as MessageBusNats from "../../layers/nats/MessageBusNats.ts"
 import * as NatsClient from "../../layers/nats/NatsClient.ts"
-import { EntityId } from "../../src/domain/Entity.ts"
 import { MessageBus } from "../../src/realtime/MessageBus.ts"
 import * as MessageBusSuite from "../conformance/MessageBusSuite.ts"
+import { chatOf } from "../support/Chats.ts"
 
 const why = missing("nats")
 const server = Effect.acquireRelease(
@@ -16,19 +16,7 @@ const server = Effect.acquireRelease(
 const names = { ...NatsClient.names, ackWait: Duration.seconds(1) }
 const on = (url: string) => MessageBusNats.layer.pipe(Layer.provideMerge(NatsClient.layer(Redacted.make(url), names)))
 
-const message = (seq: number) => ({
-  trace: null,
-  message: {
-    session_id: EntityId.make("0198f2a0-0000-7000-8000-000000000001"),
-    seq,
-    kind: "chat",
-    from_user: "ann",
-    client_id: `c-${seq}`,
-    body: { text: "hello" },
-    at: "2026-03-04T05:06:07.089Z",
-    request_id: null
-  } as const
-})
+const message = (seq: number) => ({ trace: null, message: chatOf(seq) })
 
 describe.skipIf(why !== undefined)(`NATS${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
   if (why !== undefined) return

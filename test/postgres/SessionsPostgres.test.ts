@@ -1,23 +1,21 @@
 /** Sessions, their messages and who is where, in a real PostgreSQL: numbers without gaps, each message once. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Deferred, Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import * as PresencePostgres from "../../layers/postgres/PresencePostgres.ts"
-import * as SessionsPostgres from "../../layers/postgres/SessionsPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { type EntityId } from "../../src/domain/Entity.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import * as Logic from "../../src/realtime/Logic.ts"
-import { Presence } from "../../src/realtime/Presence.ts"
-import { Sessions } from "../../src/realtime/Sessions.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import * as PresenceSuite from "../conformance/PresenceSuite.ts"
+import * as SessionsSuite from "../conformance/SessionsSuite.ts"
 import { newId } from "../support/Changes.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
 
-const stores = Logic.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(SessionsPostgres.layer, PresencePostgres.layer)),
-  Layer.provideMerge(PostgresStores.layer)
-)
+SessionsSuite.suite({ name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServices: true })
+PresenceSuite.suite({ name: "PostgreSQL", layer: PostgresStores.layer, excludeTestServices: true })
+
+const stores = Logic.layer.pipe(Layer.provideMerge(PostgresStores.layer))
 
 const gateway = { gateway_id: "g1", address: "127.0.0.1:1" }
 
@@ -85,28 +83,6 @@ layer(stores, { excludeTestServices: true })("sessions", (it) => {
       for (const { message, row } of rows) assert.strictEqual(row, message)
     }))
 
-  it.effect("answer what was said twice with its first number, and refuse another text under its id", () =>
-    Effect.gen(function*() {
-      const { logic, session } = yield* opened
-      const first = yield* logic.sendMessage(chat(session, "c-1"))
-      const again = yield* logic.sendMessage(chat(session, "c-1"))
-      assert.deepStrictEqual(again, { isNew: false, message: first.message })
-      const error = yield* Effect.flip(logic.sendMessage(chat(session, "c-1", "another")))
-      assert.strictEqual(error._tag, "MessageIdReused")
-      // Another user's ids are another's.
-      assert.isTrue((yield* logic.sendMessage(chat(session, "c-1", "another", "bob"))).isNew)
-      assert.strictEqual((yield* logic.history(session, 0, 100)).last_seq, 2)
-    }))
-
-  it.effect("know only what was opened, and open only what is there", () =>
-    Effect.gen(function*() {
-      const { logic } = yield* opened
-      const id = newId()
-      assert.strictEqual((yield* Effect.flip(logic.sendMessage(chat(id, "c-1"))))._tag, "SessionUnknown")
-      assert.strictEqual((yield* Effect.flip(logic.history(id, 0, 10)))._tag, "SessionUnknown")
-      assert.strictEqual((yield* Effect.flip(logic.join({ kind: "tag", id }, gateway)))._tag, "SessionUnknown")
-    }))
-
   it.effect("keep neither message nor row of a transaction that fails", () =>
     Effect.gen(function*() {
       const { logic, session } = yield* opened
@@ -115,6 +91,29 @@ layer(stores, { excludeTestServices: true })("sessions", (it) => {
       yield* Effect.flip(transaction.run(broken))
       assert.deepStrictEqual(yield* logic.history(session, 0, 10), { messages: [], last_seq: 0 })
       assert.deepStrictEqual(yield* rowsOf(session), [])
+    }))
+
+  it.effect("are not held up by one whose lock somebody else holds", () =>
+    Effect.gen(function*() {
+      const [a, b] = [yield* opened, yield* opened]
+      const sql = yield* SqlClient.SqlClient
+      const [isHeld, isOver] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const holder = yield* Effect.forkChild(sql.withTransaction(Effect.gen(function*() {
+        yield* sql`select 1 from realtime_sessions where id = ${a.session}::uuid for update`
+        yield* Deferred.succeed(isHeld, undefined)
+        yield* Deferred.await(isOver)
+      })))
+      yield* Deferred.await(isHeld)
+      const sayAll = ({ logic, session }: typeof a) =>
+        Effect.forEach(Array.from({ length: 8 }, (_, at) => chat(session, `c-${at}`)), logic.sendMessage, {
+          concurrency: "unbounded"
+        })
+      const [waiting, others] = [yield* Effect.forkChild(sayAll(a)), yield* Effect.forkChild(sayAll(b))]
+      assert.isTrue((yield* Fiber.join(others)).every(({ isNew }) => isNew))
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* Deferred.succeed(isOver, undefined)
+      yield* Fiber.join(holder)
+      assert.isTrue((yield* Fiber.join(waiting)).every(({ isNew }) => isNew))
     }))
 
   it.effect("hear of a change of their block or library while somebody has them open, and only then", () =>
@@ -129,51 +128,5 @@ layer(stores, { excludeTestServices: true })("sessions", (it) => {
       yield* sql`update realtime_sessions set open_until = clock_timestamp() - interval '1 second'`
       yield* catalog.change("block", block.id, { title: "nobody looks" }, undefined)
       assert.lengthOf(yield* rowsOf(block.id), 1)
-    }))
-
-  it.effect("say a change once in each session that is open, however often it is recorded", () =>
-    Effect.gen(function*() {
-      const { block, library, logic } = yield* opened
-      yield* logic.join({ kind: "library", id: library.id }, gateway)
-      const sessions = yield* Sessions
-      const change = {
-        entity_type: "block",
-        entity_id: block.id,
-        version: 2,
-        op: "upsert",
-        changes: [{ field: "title", from: "a", to: "b" }],
-        actor: "ann",
-        request_id: "r-1",
-        sessions: [block.id, library.id, newId()]
-      } as const
-      const [both] = yield* sessions.record([change])
-      assert.sameMembers(both!.map(({ session_id }) => session_id), [block.id, library.id])
-      const again = yield* Effect.all([sessions.record([change]), sessions.record([change, change])], {
-        concurrency: 2
-      })
-      for (const [told] of again) assert.sameDeepMembers([...told!], [...both!])
-      const { last_seq, messages } = yield* logic.history(library.id, 0, 10)
-      assert.deepStrictEqual([last_seq, messages.map(({ kind }) => kind)], [1, ["change"]])
-    }))
-
-  it.effect("are found at the gateways that hold members, until those leave or fall silent", () =>
-    Effect.gen(function*() {
-      const { session } = yield* opened
-      const presence = yield* Presence
-      const second = { gateway_id: "g2", address: "127.0.0.1:2" }
-      yield* presence.enter(second, session)
-      const other = newId()
-      assert.deepStrictEqual(yield* presence.whereAre([other, session]), [[], [gateway, second]])
-      yield* presence.leave("g2", session)
-      assert.deepStrictEqual(yield* presence.whereAre([session]), [[gateway]])
-      assert.deepStrictEqual(yield* presence.attend(second, [session]), [{ session_id: session, last_seq: 0 }])
-      assert.deepStrictEqual(yield* presence.whereAre([session]), [[gateway, second]])
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`update realtime_gateways set seen_at = clock_timestamp() - interval '31 seconds' where id = 'g1'`
-      assert.deepStrictEqual(yield* presence.whereAre([session]), [[second]])
-      yield* presence.attend(second, [])
-      assert.deepStrictEqual(yield* sql`select id from realtime_gateways`, [{ id: "g2" }])
-      yield* presence.retire("g2")
-      assert.deepStrictEqual(yield* presence.whereAre([session]), [[]])
     }))
 })

@@ -5,25 +5,11 @@ import { once } from "node:events"
 import { type AddressInfo, connect as openSocket, createServer, type Socket } from "node:net"
 import * as PushClient from "../../layers/push/PushClient.ts"
 import * as PushServer from "../../layers/push/PushServer.ts"
-import { EntityId } from "../../src/domain/Entity.ts"
 import { Push } from "../../src/realtime/Push.ts"
 import { LogicUnavailable, PushFailed } from "../../src/realtime/RealtimeErrors.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
-import type { SessionMessage } from "../../src/realtime/Session.ts"
+import { chatOf } from "../support/Chats.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
-
-const session_id = EntityId.make("0198f2a0-0000-7000-8000-000000000001")
-
-const messageOf = (seq: number, text = "hello"): SessionMessage => ({
-  session_id,
-  seq,
-  kind: "chat",
-  from_user: "ann",
-  client_id: `c-${seq}`,
-  body: { text },
-  at: "2026-03-04T05:06:07.089Z",
-  request_id: `r-${seq}`
-})
 
 const numbers = (count: number) => Array.from({ length: count }, (_, at) => at + 1)
 
@@ -72,7 +58,7 @@ describe("a push", () => {
       const answers = yield* Effect.forEach(
         numbers(300),
         (seq) =>
-          pushing(to, messageOf(seq), { traceparent: traceOf(seq), tracestate: null }).pipe(
+          pushing(to, chatOf(seq), { traceparent: traceOf(seq), tracestate: null }).pipe(
             Effect.catch(({ detail, why }) => Effect.succeed(`${why}: ${detail}`))
           ),
         { concurrency: "unbounded" }
@@ -92,7 +78,7 @@ describe("a push", () => {
       const to = yield* gateway()
       const answers = yield* Effect.forEach(
         numbers(64),
-        (seq) => pushing(to, messageOf(seq, "\u0001".repeat(8_000)), null),
+        (seq) => pushing(to, chatOf(seq, { text: "\u0001".repeat(8_000) }), null),
         { concurrency: "unbounded" }
       )
       assert.deepStrictEqual(answers, numbers(64))
@@ -101,7 +87,7 @@ describe("a push", () => {
   it.live("to a gateway that is another by now is refused, with error status on its span", () =>
     over(Effect.gen(function*() {
       const { address } = yield* gateway()
-      const error = yield* refusal({ gateway_id: "g0", address }, messageOf(1), null)
+      const error = yield* refusal({ gateway_id: "g0", address }, chatOf(1), null)
       assert.deepStrictEqual([error._tag, error.why, error.gateway_id], ["PushFailed", "refused", "g0"])
       const [span] = yield* RecordedSpans.named("gateway.push.receive")
       assert.isDefined(RecordedSpans.errorOf(span!))
@@ -110,14 +96,14 @@ describe("a push", () => {
   it.live("to nobody is unreachable, at once for whoever comes right after it", () =>
     over(Effect.gen(function*() {
       const to = yield* Effect.scoped(gateway())
-      assert.strictEqual((yield* refusal(to, messageOf(1), null)).why, "unreachable")
-      assert.strictEqual((yield* refusal(to, messageOf(2), null)).detail, "it did not answer just now")
+      assert.strictEqual((yield* refusal(to, chatOf(1), null)).why, "unreachable")
+      assert.strictEqual((yield* refusal(to, chatOf(2), null)).detail, "it did not answer just now")
     })))
 
   it.live("to who takes it and says nothing has a dead line, for all who wait", () =>
     over(Effect.gen(function*() {
       const silent = yield* stranger((socket) => void socket.on("error", () => {}).resume())
-      const errors = yield* Effect.forEach(numbers(3), (seq) => refusal(silent, messageOf(seq), null), {
+      const errors = yield* Effect.forEach(numbers(3), (seq) => refusal(silent, chatOf(seq), null), {
         concurrency: "unbounded"
       })
       assert.deepStrictEqual(errors.map(({ why }) => why), ["unreachable", "unreachable", "unreachable"])
@@ -126,19 +112,19 @@ describe("a push", () => {
   it.live("finds the gateway again that was gone for a while", () =>
     over(Effect.gen(function*() {
       const to = yield* gateway()
-      assert.strictEqual(yield* pushing(to, messageOf(1), null), 1)
+      assert.strictEqual(yield* pushing(to, chatOf(1), null), 1)
       const other = yield* stranger((socket) => socket.destroy())
-      assert.strictEqual((yield* refusal(other, messageOf(2), null)).why, "unreachable")
-      assert.strictEqual(yield* pushing(to, messageOf(3), null), 3)
+      assert.strictEqual((yield* refusal(other, chatOf(2), null)).why, "unreachable")
+      assert.strictEqual(yield* pushing(to, chatOf(3), null), 3)
     })))
 
   it.live("that fits into no frame is refused, and holds up nobody", () =>
     over(Effect.gen(function*() {
       const to = yield* gateway()
-      const huge = yield* refusal(to, messageOf(1, "x".repeat(300_000)), null)
+      const huge = yield* refusal(to, chatOf(1, { text: "x".repeat(300_000) }), null)
       assert.instanceOf(huge, PushFailed)
       assert.strictEqual(huge.why, "refused")
-      assert.strictEqual(yield* pushing(to, messageOf(2), null), 2)
+      assert.strictEqual(yield* pushing(to, chatOf(2), null), 2)
     })))
 
   it.live("without an end is not waited for: the gateway hangs up, and goes on with the others", () =>
@@ -148,6 +134,6 @@ describe("a push", () => {
       const closed = new Promise((done) => void socket.once("close", done))
       socket.write("x".repeat(300_000))
       yield* Effect.promise(() => closed)
-      assert.strictEqual(yield* pushing(to, messageOf(1), null), 1)
+      assert.strictEqual(yield* pushing(to, chatOf(1), null), 1)
     })))
 })

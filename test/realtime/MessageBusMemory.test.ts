@@ -5,6 +5,7 @@ import * as MessageBusMemory from "../../layers/memory/MessageBusMemory.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { MessageBus } from "../../src/realtime/MessageBus.ts"
 import * as MessageBusSuite from "../conformance/MessageBusSuite.ts"
+import { chatOf } from "../support/Chats.ts"
 
 const options = { ...MessageBusMemory.defaults, ackWait: Duration.millis(500) }
 
@@ -14,19 +15,7 @@ it.effect("refuses what it has no room for, so that the outbox keeps it", () =>
   Effect.gen(function*() {
     const bus = yield* MessageBus
     const session_id = EntityId.make(crypto.randomUUID())
-    const message = (seq: number) => ({
-      trace: null,
-      message: {
-        session_id,
-        seq,
-        kind: "chat",
-        from_user: "ann",
-        client_id: `c-${seq}`,
-        body: { text: "hello" },
-        at: "2026-03-04T05:06:07.089Z",
-        request_id: null
-      } as const
-    })
+    const message = (seq: number) => ({ trace: null, message: chatOf(seq, { session_id }) })
     const results = yield* bus.publish([1, 2, 3].map(message))
     assert.deepStrictEqual(results.map(Result.isSuccess), [true, true, false])
     yield* Effect.forEach(yield* bus.take(10), ({ done }) => done)

@@ -1,25 +1,12 @@
 /** Every member is given every number once and in order, whatever comes twice, late or not at all. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { EntityId } from "../../src/domain/Entity.ts"
 import { Logic } from "../../src/realtime/Logic.ts"
 import { LogicUnavailable } from "../../src/realtime/RealtimeErrors.ts"
 import { fillMax, type Joined, type Member, Rooms } from "../../src/realtime/Rooms.ts"
-import type { SessionMessage } from "../../src/realtime/Session.ts"
+import { chatOf, session_id as id } from "../support/Chats.ts"
 
-const id = EntityId.make("0198f2a0-0000-7000-8000-000000000001")
 const ref = { kind: "block", id } as const
-
-const messageOf = (seq: number): SessionMessage => ({
-  session_id: id,
-  seq,
-  kind: "chat",
-  from_user: "ann",
-  client_id: `c-${seq}`,
-  body: { text: "hello" },
-  at: "2026-03-04T05:06:07.089Z",
-  request_id: null
-})
 
 interface Script {
   last: number
@@ -37,7 +24,7 @@ const scripted = (script: Script) => {
       history: (_session, after, limit) =>
         orAway(() => ({
           last_seq: script.last,
-          messages: Array.from({ length: Math.min(limit, script.last - after) }, (_, at) => messageOf(after + at + 1))
+          messages: Array.from({ length: Math.min(limit, script.last - after) }, (_, at) => chatOf(after + at + 1))
         })),
       join: () => orAway(() => ({ last_seq: script.last, version: 7 })),
       leave: () => Effect.sync(() => void script.left++),
@@ -73,7 +60,7 @@ const fresh = (last = 0): Script => ({ last, away: false, left: 0 })
 const push = (script: Script, seq: number) =>
   Rooms.use((rooms) => {
     script.last = Math.max(script.last, seq)
-    return rooms.push(messageOf(seq), null)
+    return rooms.push(chatOf(seq), null)
   })
 
 const Step = Schema.Struct({ seq: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 })) })

@@ -1,7 +1,6 @@
 /** What a task makes of a message: whose trace it is, whom it tells, and what if somebody cannot be told. */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option } from "effect"
-import { EntityId } from "../../src/domain/Entity.ts"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { type CarriedTrace, MessageBus, type Received } from "../../src/realtime/MessageBus.ts"
 import { type Gateway, Presence } from "../../src/realtime/Presence.ts"
@@ -9,22 +8,12 @@ import { Push } from "../../src/realtime/Push.ts"
 import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
 import type { SessionMessage } from "../../src/realtime/Session.ts"
 import { attemptsMax, runOnce, type Turns } from "../../src/realtime/TaskRunner.ts"
+import { chatOf } from "../support/Chats.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
 
 const traceId = "0af7651916cd43dd8448eb211c80319c"
 const traceparent = `00-${traceId}-b7ad6b7169203331-01`
-const session_id = EntityId.make("0198f2a0-0000-7000-8000-000000000001")
-
-const message: SessionMessage = {
-  session_id,
-  seq: 1,
-  kind: "chat",
-  from_user: "ann",
-  client_id: "c",
-  body: { text: "hello" },
-  at: "2026-03-04T05:06:07.089Z",
-  request_id: "r-1"
-}
+const message = chatOf(1)
 
 type End = "done" | "again" | `buried: ${string}`
 

@@ -13,10 +13,12 @@ import * as LeasesMemory from "../../layers/memory/LeasesMemory.ts"
 import * as OutboxMemory from "../../layers/memory/OutboxMemory.ts"
 import * as OutboxOverviewMemory from "../../layers/memory/OutboxOverviewMemory.ts"
 import * as OutboxReportMemory from "../../layers/memory/OutboxReportMemory.ts"
+import * as PresenceMemory from "../../layers/memory/PresenceMemory.ts"
 import * as ProjectionControlMemory from "../../layers/memory/ProjectionControlMemory.ts"
 import * as ReconcileStoreMemory from "../../layers/memory/ReconcileStoreMemory.ts"
 import * as SearchBuildsMemory from "../../layers/memory/SearchBuildsMemory.ts"
 import * as SearchSourceMemory from "../../layers/memory/SearchSourceMemory.ts"
+import * as SessionsMemory from "../../layers/memory/SessionsMemory.ts"
 import { empty, layerTransaction, Store } from "../../layers/memory/StoreMemory.ts"
 import * as TagNamesMemory from "../../layers/memory/TagNamesMemory.ts"
 import * as TraceSignalsMemory from "../../layers/memory/TraceSignalsMemory.ts"
@@ -59,6 +61,8 @@ const stores = Layer.mergeAll(
   ProjectionControlMemory.layer,
   IdempotencyMemory.layer,
   ReconcileStoreMemory.layer,
+  SessionsMemory.layer,
+  PresenceMemory.layer,
   TraceSignalsMemory.layer,
   backstage
 )

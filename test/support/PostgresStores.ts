@@ -14,10 +14,12 @@ import * as OutboxOverviewPostgres from "../../layers/postgres/OutboxOverviewPos
 import * as OutboxPostgres from "../../layers/postgres/OutboxPostgres.ts"
 import * as OutboxReportPostgres from "../../layers/postgres/OutboxReportPostgres.ts"
 import { layerTransaction } from "../../layers/postgres/PostgresClient.ts"
+import * as PresencePostgres from "../../layers/postgres/PresencePostgres.ts"
 import * as ProjectionControlPostgres from "../../layers/postgres/ProjectionControlPostgres.ts"
 import * as ReconcileStorePostgres from "../../layers/postgres/ReconcileStorePostgres.ts"
 import * as SearchBuildsPostgres from "../../layers/postgres/SearchBuildsPostgres.ts"
 import * as SearchSourcePostgres from "../../layers/postgres/SearchSourcePostgres.ts"
+import * as SessionsPostgres from "../../layers/postgres/SessionsPostgres.ts"
 import * as TagNamesPostgres from "../../layers/postgres/TagNamesPostgres.ts"
 import * as TraceSignalsPostgres from "../../layers/postgres/TraceSignalsPostgres.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
@@ -37,6 +39,10 @@ const others = [
   "removed_entities",
   "trace_keep",
   "trace_rebuilt",
+  "realtime_members",
+  "realtime_gateways",
+  "realtime_messages",
+  "realtime_sessions",
   "libraries",
   "tags"
 ]
@@ -52,6 +58,8 @@ const times: ReadonlyArray<readonly [table: string, columns: ReadonlyArray<strin
   ["outbox_breakers", ["updated_at", "retry_at"]],
   ["removed_entities", ["removed_at"]],
   ["search_reconciles", ["begun_at", "ended_at"]],
+  ["realtime_sessions", ["open_until"]],
+  ["realtime_gateways", ["seen_at"]],
   ["trace_keep", ["at"]],
   ["trace_rebuilt", ["at"]]
 ]
@@ -113,7 +121,12 @@ const stores = Layer.mergeAll(
   backstage
 )
 
-export const layer = Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer).pipe(
+export const layer = Layer.mergeAll(
+  Catalog.layer,
+  IdempotencyPostgres.layer,
+  SessionsPostgres.layer,
+  PresencePostgres.layer
+).pipe(
   Layer.provideMerge(stores),
   Layer.provideMerge(layerTransaction),
   Layer.provideMerge(PostgresForTests.layer),

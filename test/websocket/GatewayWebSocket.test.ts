@@ -1,30 +1,18 @@
-/** The gateway's door on real sockets: who reads too slowly, who is half open, and frames at the edges of the wire's. */
+/** The gateway's door on real sockets: who reads too slowly, who is half open, frames at the edges of the wire's. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { WebSocket } from "ws"
 import * as GatewayWebSocket from "../../layers/websocket/GatewayWebSocket.ts"
-import { EntityId } from "../../src/domain/Entity.ts"
+import type { EntityId } from "../../src/domain/Entity.ts"
 import { Logic } from "../../src/realtime/Logic.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
-import type { SessionMessage } from "../../src/realtime/Session.ts"
 import { nothing, TraceBorder } from "../../src/telemetry/TraceBorder.ts"
+import { chatOf, session_id as id } from "../support/Chats.ts"
 import { until } from "../support/Programs.ts"
 import { connect, type RawClient } from "../support/RealtimeClients.ts"
 
-const id = EntityId.make("0198f2a0-0000-7000-8000-000000000001")
 const session = `block/${id}`
-
-const messageOf = (seq: number, text: string): SessionMessage => ({
-  session_id: id,
-  seq,
-  kind: "chat",
-  from_user: "ann",
-  client_id: `c-${seq}`,
-  body: { text },
-  at: "2026-03-04T05:06:07.089Z",
-  request_id: null
-})
 
 /** A gateway whose logic knows one session, in which nothing has been said. */
 const opened = Effect.fnUntraced(function*(pingEvery = Duration.seconds(25)) {
@@ -69,7 +57,7 @@ describe("the gateway's door", () => {
       // More than the gateway keeps for one, and than two machines' kernels do.
       const many = 2_000
       for (let seq = 1; seq <= many; seq++) {
-        yield* push(messageOf(seq, "x".repeat(8_000)), null)
+        yield* push(chatOf(seq, { text: "x".repeat(8_000) }), null)
         if (seq % 20 === 0) {
           yield* Effect.promise(() => until("the fast one to have it", () => numbers(fast!).length === seq))
         }
@@ -86,7 +74,7 @@ describe("the gateway's door", () => {
   it.live("lets go who answers no ping, and says that its members are gone", () =>
     Effect.gen(function*() {
       const { left, rooms, url } = yield* opened(Duration.millis(200))
-      const socket = new WebSocket(`${url}/?user=ann`, { autoPong: false } as object)
+      const socket = new WebSocket(`${url}/?user=ann`, { autoPong: false })
       const closed = new Promise<number>((done) => void socket.once("close", done))
       socket.once("open", () => socket.send(JSON.stringify({ type: "join", session })))
       assert.strictEqual(yield* Effect.promise(() => closed), 1006)
@@ -113,7 +101,7 @@ describe("the gateway's door", () => {
       const client = yield* Effect.promise(() => connect(url).then(joined))
       // Around the lengths at which a frame's header grows, and beyond one byte a letter.
       const texts = [1, 125, 126, 7_000, 65_535 - 300, 65_536, 70_000].map((length) => "新".repeat(length / 7) + "x")
-      for (const [at, text] of texts.entries()) yield* push(messageOf(at + 1, text), null)
+      for (const [at, text] of texts.entries()) yield* push(chatOf(at + 1, { text }), null)
       yield* Effect.promise(() => client.frame("the last", ({ seq }) => seq === texts.length))
       const given = client.frames.filter(({ type }) => type === "message").map(({ body }) => body.text as string)
       assert.deepStrictEqual(given, texts)
