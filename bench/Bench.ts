@@ -14,6 +14,7 @@ import { within } from "./Sessions.ts"
 import type { Stage } from "./Stage.ts"
 import { drain } from "./stages/Drain.ts"
 import { enqueue } from "./stages/Enqueue.ts"
+import { explain } from "./stages/Explain.ts"
 import { exporter } from "./stages/Exporter.ts"
 import { find } from "./stages/Find.ts"
 import { growth } from "./stages/Growth.ts"
@@ -23,6 +24,7 @@ import { latency } from "./stages/Latency.ts"
 import { project } from "./stages/Project.ts"
 import { rebuild } from "./stages/Rebuild.ts"
 import { recording } from "./stages/Recording.ts"
+import { scrape } from "./stages/Scrape.ts"
 import { tracing } from "./stages/Tracing.ts"
 import { visible } from "./stages/Visible.ts"
 
@@ -39,7 +41,9 @@ const stages: Readonly<Record<StageName, Stage>> = {
   rebuild,
   exporter,
   recording,
-  keep
+  scrape,
+  keep,
+  explain
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

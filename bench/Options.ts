@@ -14,7 +14,9 @@ export const stageNames = [
   "rebuild",
   "exporter",
   "recording",
-  "keep"
+  "scrape",
+  "keep",
+  "explain"
 ] as const
 export type StageName = (typeof stageNames)[number]
 

@@ -23,6 +23,7 @@ import { asServer, makeFolder, removeFolder, removeLeftovers, reservePorts, serv
  * @property {number} startMs
  * @property {() => Promise<void>} stop ends the server's process group and removes its data; may be called twice
  * @property {() => Promise<void>} crash kills it with all that it started, now; its data stays
+ * @property {() => void} lose what a server that has crashed kept in its folder `data` is gone
  * @property {() => Promise<void>} again starts what has crashed, on the same ports and data, until it is ready
  */
 
@@ -144,13 +145,14 @@ const startOnce = async (name, options) => {
       held.server?.endNow()
       await held.server?.stop()
     }
+    const lose = () => removeFolder(join(held.folder, "data"))
     const again = async () => {
       held.server = launch(plan, held.folder, recipe.signals)
       await untilReady(plan, held.server, recipe.patience)
     }
     const url = Object.values(plan.urls)[0] ?? ""
     const startMs = Math.round(performance.now() - began)
-    return { name, url, urls: plan.urls, pid: held.server.pid, startMs, stop: () => release(held), crash, again }
+    return { name, url, urls: plan.urls, pid: held.server.pid, startMs, stop: () => release(held), crash, lose, again }
   } catch (error) {
     await release(held)
     throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })

@@ -9,7 +9,8 @@
 import { parseArgs } from "node:util"
 import { stopAll } from "../servers.js"
 import { stories } from "./lab-stories.js"
-import { messageOf, trouble } from "./patience.js"
+import { messageOf } from "./patience.js"
+import { perform } from "./perform.js"
 import { elapsed, heading, paint, step, verdict } from "./screen.js"
 import { clearStage, setStage } from "./stage.js"
 
@@ -59,23 +60,7 @@ const play = async () => {
   return failed === 0
 }
 
-const main = async () => {
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
-    process.on(signal, () => {
-      if (process.exitCode !== undefined) process.exit(130)
-      process.exitCode = 130
-      trouble.abort(new Error(`stopped by ${signal}`))
-    })
-  }
-  let code = 1
-  try {
-    code = await play() ? 0 : 1
-  } catch (error) {
-    console.error(`\n${process.exitCode === undefined ? paint("red", "FAIL  ") : ""}${messageOf(error)}`)
-  }
+await perform(play, async () => {
   await clearStage()
   await stopAll()
-  process.exit(process.exitCode ?? code)
-}
-
-await main()
+})

@@ -9,7 +9,8 @@ import { randomBytes } from "node:crypto"
 import { start, stopAll } from "../servers.js"
 import { reservePorts } from "../servers/system.js"
 import { connect } from "./database.js"
-import { ask, messageOf, trouble, until } from "./patience.js"
+import { ask, trouble, until } from "./patience.js"
+import { perform } from "./perform.js"
 import { freeze, startProgram, stopPrograms, untilReady } from "./processes.js"
 import { paint, step } from "./screen.js"
 import { receiveSpans } from "./spans.js"
@@ -174,24 +175,4 @@ const play = async () => {
   })
 }
 
-const main = async () => {
-  const codes = /** @type {const} */ ({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 })
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
-    process.on(signal, () => {
-      // Who asks twice does not want to wait; what still runs is killed on exit.
-      if (process.exitCode !== undefined) process.exit(codes[signal])
-      process.exitCode = codes[signal]
-      trouble.abort(new Error(`stopped by ${signal}`))
-    })
-  }
-  let code = 1
-  try {
-    code = await play() ? 0 : 1
-  } catch (error) {
-    console.error(`\n${process.exitCode === undefined ? paint("red", "FAIL  ") : ""}${messageOf(error)}`)
-  }
-  await clearStage()
-  process.exit(process.exitCode ?? code)
-}
-
-await main()
+await perform(play, clearStage)

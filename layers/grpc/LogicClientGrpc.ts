@@ -1,6 +1,6 @@
 /** Logic as gateways ask it: one connection, every call with a dead line, the caller's trace and its request id. */
 import { type Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { Logic } from "../../src/realtime/Logic.ts"
 import { LogicUnavailable, type MessageInvalid, type SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
@@ -58,6 +58,7 @@ const make = Effect.fnUntraced(function*(address: string) {
   ): Effect.Effect<A, Refusal> =>
     Effect.gen(function*() {
       const metadata = yield* metadataNow
+      const now = yield* Clock.currentTimeMillis
       yield* Effect.annotateCurrentSpan({
         "rpc.system.name": "grpc",
         "rpc.method": `${serviceName}/${method}`,
@@ -65,7 +66,8 @@ const make = Effect.fnUntraced(function*(address: string) {
       })
       return yield* Effect.callback<A, Refusal>((resume) => {
         const unary = (client as unknown as Record<Method, Unary>)[method].bind(client)
-        const deadline = new Date(performance.timeOrigin + performance.now() + answerWithinMs)
+        // The library looks at the same clock; a monotonic one stands still while the machine sleeps.
+        const deadline = new Date(now + answerWithinMs)
         const going = unary(request, metadata, { deadline }, (error, reply) => {
           if (error !== null) return resume(Effect.fail(fromStatus(error, asked)))
           try {

@@ -1,7 +1,9 @@
 /** What a person opens in a browser: the console, and the API's documentation. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
+import { LiveOverview } from "../../src/outbox/LiveOverview.ts"
+import { Overview } from "../../src/outbox/OutboxOverview.ts"
 import { type ConsoleFile, read, readPage } from "./ConsoleFiles.ts"
 import type { Route } from "./RouteTable.ts"
 
@@ -42,7 +44,38 @@ const sent = ({ bytes, etag, type }: ConsoleFile) =>
   )
 
 const files = read()
-const page = readPage(files)
+const page = readPage()
+
+const [shell = "", end = ""] = Buffer.from(page.bytes).toString("utf8").split(/(?=<\/body>)/)
+
+/** A page that waits any longer for its first figures is better shown without. */
+const nowWithin = "500 millis"
+const encode = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Overview)))
+const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;" }
+const inTemplate = (overview: Overview) =>
+  `<template id="now">${encode(overview).replaceAll(/[&<]/g, (sign) => escapes[sign]!)}</template>\n`
+
+/**
+ * The overview's page is sent at once, so that the browser loads and begins its script, and its first figures behind
+ * it. Without them it asks for its figures itself.
+ */
+const withNow = (now: LiveOverview["Service"]["now"]) => {
+  const figures = now.pipe(
+    Effect.map(inTemplate),
+    Effect.timeoutOption(nowWithin),
+    Effect.map(Option.getOrElse(() => "")),
+    Effect.catchCause(() => Effect.succeed(""))
+  )
+  const body = Stream.succeed(shell).pipe(
+    Stream.concat(Stream.fromEffect(figures)),
+    Stream.concat(Stream.succeed(end)),
+    Stream.encodeText
+  )
+  return HttpServerResponse.stream(body, {
+    contentType: page.type,
+    headers: { ...headers, "cache-control": "no-store" }
+  })
+}
 
 /** The reader is three megabytes of script: it is loaded when somebody first asks for it, not at every start. */
 const docs = Effect.cached(
@@ -60,10 +93,12 @@ export const routes: ReadonlyArray<Route> = [
   ["GET", "/openapi.json"]
 ]
 
-export const layer = Layer.unwrap(Effect.map(docs, (handler) =>
+export const layer = Layer.unwrap(Effect.zipWith(docs, LiveOverview, (handler, { now }) =>
   Layer.mergeAll(
     HttpRouter.addAll([
-      ...pages.map((path) => HttpRouter.route("GET", path, sent(page))),
+      ...pages.map((path) =>
+        HttpRouter.route("GET", path, path === "/" ? Effect.sync(() => withNow(now)) : sent(page))
+      ),
       ...files.map((file) => HttpRouter.route("GET", file.path, sent(file)))
     ]),
     HttpRouter.add(

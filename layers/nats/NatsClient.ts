@@ -117,6 +117,8 @@ const optionsOf = (url: Redacted.Redacted) => {
     reconnectTimeWait: 200,
     reconnectJitter: 100,
     timeout: answerMs,
+    // A stack for each message, in case that it fails, costs more than the message.
+    noAsyncTraces: true,
     pingInterval: 10_000,
     maxPingOut: 2
   }

@@ -5,7 +5,7 @@ import { EntityId, EntityKind } from "../../src/domain/Entity.ts"
 import type { Asked } from "../../src/explain/Asked.ts"
 import { changesMax, type EntityFacts } from "../../src/explain/Facts.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
-import { hotTable, micros } from "./OutboxTables.ts"
+import { doneTable, hotTable, micros } from "./OutboxTables.ts"
 import { uuids } from "./Parameters.ts"
 import { provenByFirst } from "./Rows.ts"
 import { silent } from "./Statement.ts"
@@ -52,45 +52,45 @@ const byEvent = (projection: Projection) =>
   union all (select ${change}, '${projection}', id::float8 from outbox_done
     where projection = '${projection}' and id = $1::bigint and ${isChange} limit 1)`
 
-/** The backlog has no index by request or trace, which every write would pay for: it is read. */
-const inBacklog = (condition: string) => (projection: Projection) =>
-  `(select ${change} from ${hotTable[projection]} where ${condition} and ${isChange} limit ${limit})`
-
-const inDead = (condition: string) =>
-  `(select ${change} from outbox_dead where ${condition} and ${isChange} limit ${limit})`
+const inTable = (table: string, condition: string) =>
+  `(select ${change} from ${table} where ${condition} and ${isChange} limit ${limit})`
 
 const distinct = (parts: ReadonlyArray<string>) =>
   `select kind, id, version, null as projection, null::float8 as event
     from (${
-    parts.join(" union all ")
+    parts.map((part, at) => `select *, ${at} as at from ${part} as part${at}`).join(" union all ")
   }) as found group by kind, id, version order by min(at), id, version limit ${limit}`
 
-const numbered = (parts: ReadonlyArray<string>) =>
-  parts.map((part, at) => `select *, ${at} as at from ${part} as part${at}`)
+const ofRequest = "request_id = $1"
+const ofTrace = "substr(traceparent, 4, 32) = $1"
 
-/**
- * Every change has its entry in the chronicle, or a row that is still to bring it there; only what was sent to the
- * index again, or because of another's new name, has not.
- */
+/** Every change has its entry in the chronicle, or a row that is still to bring it there. */
 const byRequest = [
-  distinct(numbered([
-    `(select entity_type as kind, entity_id as id, version from chronicle_entries where request_id = $1
-      limit ${limit})`,
-    inBacklog("request_id = $1")("chronicle"),
-    inDead("request_id = $1")
-  ])),
-  distinct(numbered((["search", "realtime"] as const).map(inBacklog("request_id = $1"))))
+  distinct([
+    `(select entity_type as kind, entity_id as id, version from chronicle_entries where ${ofRequest} limit ${limit})`,
+    inTable(hotTable.chronicle, ofRequest),
+    inTable("outbox_dead", ofRequest)
+  ])
 ]
 
-const ofTrace = "substr(traceparent, 4, 32) = $1"
-/** The same where no index helps; a trace id has nothing in it that `like` would take for more. */
-const beginsWith = "traceparent like '00-' || $1 || '%'"
+/** Of each lane of search; 8,192 rows in all. */
+const frontMax = 256
+
+/**
+ * Only search was told of what was sent to the index again, or shows another's new name. While that waits it has no
+ * index; new names wait in front, since none is brought to more blocks while 2,000 rows wait.
+ */
+export const front = `(select ${change} from outbox_lanes as lane cross join lateral (
+    select * from ${hotTable.search} as row where row.lane = lane.lane order by row.id limit ${frontMax}) as row
+  where lane.projection = 'search' and ${ofTrace} limit ${limit})`
+
 const byTrace = [
-  distinct(numbered([
-    `(select ${change} from outbox_done where ${ofTrace} and ${isChange} limit ${limit})`,
-    ...Projection.literals.map(inBacklog(beginsWith)),
-    inDead(ofTrace)
-  ]))
+  distinct([
+    inTable(doneTable.chronicle, ofTrace),
+    inTable(hotTable.chronicle, ofTrace),
+    inTable("outbox_dead", ofTrace)
+  ]),
+  distinct([inTable(doneTable.search, ofTrace), front])
 ]
 
 /** One after the other, until one finds something. */
@@ -109,9 +109,10 @@ export const queriesOf = (sql: SqlClient.SqlClient, asked: Asked) => {
 
 /**
  * The planner takes a Bloom filter for one that leaves most of its table, and now and then reads a million finished
- * rows instead. What has no index is read all the same.
+ * rows instead, or has other processes help, which takes longer to begin than to read.
  */
-export const byIndex = "set local enable_seqscan = off"
+export const byIndex = `select set_config('enable_seqscan', 'off', true),
+  set_config('max_parallel_workers_per_gather', '0', true)`
 
 export const findChanges = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, asked: Asked) {
   const find = Effect.gen(function*() {

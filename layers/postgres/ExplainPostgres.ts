@@ -17,12 +17,13 @@ const make = Effect.gen(function*() {
   const detailed = Effect.fnUntraced(function*(change: Omit<ChangeFacts, "details" | "recorded">) {
     const [entry] = yield* silent(sql`select from chronicle_entries
       where entity_id = ${change.id}::uuid and version = ${change.version}`)
-    const details = new Map<string, RowDetails>()
-    for (const projection of Projection.literals) {
-      const row = rowOf(change, projection)
-      if (row !== undefined) details.set(rowKey(row), yield* detailsOf(sql, row, change.id))
-    }
-    return { ...change, recorded: entry !== undefined, details } satisfies ChangeFacts
+    const rows = Projection.literals.map((projection) => rowOf(change, projection)).filter((row) => row !== undefined)
+    const details = yield* Effect.forEach(
+      rows,
+      (row) => Effect.map(detailsOf(sql, row, change.id), (of): readonly [string, RowDetails] => [rowKey(row), of]),
+      { concurrency: 2 }
+    )
+    return { ...change, recorded: entry !== undefined, details: new Map(details) } satisfies ChangeFacts
   })
 
   const factsOf = Effect.fnUntraced(function*(
@@ -56,12 +57,10 @@ const make = Effect.gen(function*() {
       : yield* findChanges(sql, asked)
     const found = all.slice(0, changesMax)
     const entities = found.length === 0 ? new Map() : yield* findEntities(sql, found.map(({ id }) => id))
-    return {
-      at: clock!.at,
-      changes: yield* factsOf(found, entities),
-      more: all.length > changesMax,
-      projections: yield* lookUpProjections(sql)
-    }
+    const [changes, projections] = yield* Effect.all([factsOf(found, entities), lookUpProjections(sql)], {
+      concurrency: 2
+    })
+    return { at: clock!.at, changes, more: all.length > changesMax, projections }
   })
 
   return ExplainFacts.of({ gather: (asked) => orUnavailable(gather(asked)) })

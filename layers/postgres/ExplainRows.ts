@@ -197,11 +197,20 @@ export const aheadOf = (sql: SqlClient.SqlClient, { id, projection }: RowFacts) 
         ) as each limit ${aheadMax + 1}) as tried))::int as ahead`
 }
 
-/** What was written before it and finished after it had been written; no further back than is counted. */
-export const aheadThen = (sql: SqlClient.SqlClient, { createdAt, id, projection }: RowFacts) =>
-  sql<{ readonly ahead: number }>`
-    select count(*)::int as ahead from ${sql(doneTable[projection])}
-    where id < ${id}::bigint and id >= ${id - aheadMax}::bigint and processed_at > ${timeOf(sql, createdAt)}`
+/** Of the rows right before a finished one; a queue that reaches further back is counted to its bound. */
+const near = 1_000
+
+/** What was written before it and finished after it had been written. */
+export const aheadThen = (sql: SqlClient.SqlClient, { createdAt, id, projection }: RowFacts) => {
+  const [done, at] = [sql(doneTable[projection]), timeOf(sql, createdAt)]
+  return sql<{ readonly ahead: number }>`
+    select count(*)::int as ahead from ${done} where id < ${id}::bigint and processed_at > ${at}
+      and id >= case when exists (
+          select from ${done} where id between ${id - near}::bigint and ${
+    id - near + 100
+  }::bigint and processed_at > ${at}
+        ) then ${id - aheadMax}::bigint else ${id - near}::bigint end`
+}
 
 export const earlierThan = (sql: SqlClient.SqlClient, { id, projection }: RowFacts, entity: EntityId) =>
   sql<{ readonly id: number; readonly version: number; readonly due: number }>`

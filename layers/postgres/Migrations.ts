@@ -14,6 +14,7 @@ import { traceKeep } from "./migrations/0010_trace_keep.ts"
 import { explain } from "./migrations/0011_explain.ts"
 import { realtime } from "./migrations/0012_realtime.ts"
 import { deadLookUps } from "./migrations/0013_dead_lookups.ts"
+import { backlogLookUps } from "./migrations/0014_backlog_lookups.ts"
 import { sqlState } from "./PostgresErrors.ts"
 
 /** Numbers may be left out, but a later step has a higher one. */
@@ -30,7 +31,8 @@ const steps: ReadonlyArray<readonly [id: number, name: string, statements: Reado
   [10, "trace_keep", traceKeep],
   [11, "explain", explain],
   [12, "realtime", realtime],
-  [13, "dead_lookups", deadLookUps]
+  [13, "dead_lookups", deadLookUps],
+  [14, "backlog_lookups", backlogLookUps]
 ]
 
 export const table = "wordloom_migrations"

@@ -66,7 +66,9 @@ export const layer = Layer.effect(
   Effect.map(SqlClient.SqlClient, (sql) =>
     OutboxOverview.of({
       look: orUnavailable(silent(Effect.gen(function*() {
-        const projections = yield* Effect.forEach(Projection.literals, (one) => countsOf(sql, one, glanceMax))
+        const projections = yield* Effect.forEach(Projection.literals, (one) => countsOf(sql, one, glanceMax), {
+          concurrency: 2
+        })
         const seen = decode(yield* workers(sql))
         const [clock] = yield* sql`select clock_timestamp() as at`
         return { ...decodeNow(clock), projections, workers: workersOf(seen) }

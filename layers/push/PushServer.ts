@@ -7,15 +7,16 @@ import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { received } from "../../src/telemetry/Carriers.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
-import { frameHeaders, PushProtocol, serialization } from "./PushProtocol.ts"
+import { frameHeaders, type Pushed, PushProtocol, serialization } from "./PushProtocol.ts"
 
 /** Pushes that are worked on at once; more wait in their sockets. */
 const concurrency = 256
 
 const handlers = (gatewayId: string) =>
-  PushProtocol.toLayer(Effect.map(Rooms, (rooms) => ({
-    Push: Effect.fnUntraced(function*({ gateway_id, message }, { headers }) {
+  PushProtocol.toLayer(Effect.map(Rooms, (rooms) => {
+    const give = Effect.fnUntraced(function*(gateway_id: string, { headers, message }: Pushed) {
       const context = yield* received("tcp", frameHeaders.read(headers))
       const parent = (yield* TraceCarrier).extract(context)
       const pushed = gateway_id === gatewayId
@@ -23,18 +24,23 @@ const handlers = (gatewayId: string) =>
           Effect.mapError((error) => new PushFailed({ gateway_id, why: "unreachable", detail: error.message }))
         )
         : Effect.fail(new PushFailed({ gateway_id, why: "refused", detail: `this is gateway ${gatewayId}` }))
-      const user_count = yield* pushed.pipe(
+      return yield* pushed.pipe(
         Effect.tap((users) => Effect.annotateCurrentSpan("user_count", users)),
         Effect.withSpan("gateway.push.receive", {
           kind: "server",
           ...(parent === undefined ? { root: true } : { parent }),
           attributes: { gateway_id: gatewayId, session_id: message.session_id }
-        }),
-        Effect.provideService(CurrentRequest, { requestId: message.request_id, actor: message.from_user })
+        }, withoutStack),
+        Effect.provideService(CurrentRequest, { requestId: message.request_id, actor: message.from_user }),
+        Effect.match({ onSuccess: (user_count) => ({ user_count }), onFailure: (error) => error })
       )
-      return { user_count }
     })
-  })))
+    return {
+      // Those of one session keep their order: they wait for each other in its room.
+      Push: ({ all, gateway_id }) =>
+        Effect.forEach(all, (pushed) => give(gateway_id, pushed), { concurrency: "unbounded" })
+    }
+  }))
 
 export interface Options {
   readonly host: string

@@ -1,12 +1,15 @@
 /**
- * What one process records of a trace that was not sampled, from the span that came in or began it to that span's end:
- * then it is exported if it turned out worth it, or waits for another process to say so.
+ * What one process records of a trace, from the span that came in or began it to that span's end: sampled spans are
+ * exported as they end; the others once one of them turned out worth it, or wait for another process to say so.
  */
-import { SpanKind } from "@opentelemetry/api"
-import type { ReadableSpan } from "@opentelemetry/sdk-trace-base"
+import { SpanKind, TraceFlags, type TraceState } from "@opentelemetry/api"
+import type { Sampler } from "@opentelemetry/sdk-trace-base"
+import { keptAnyway } from "../../src/telemetry/Baseline.ts"
 import { reasonOf } from "../../src/telemetry/KeepRule.ts"
+import { FinishedSpan, type RecordedBy, type TraceHere } from "./FinishedSpan.ts"
 import type { Keeper } from "./Keeper.ts"
-import { type RecordedBy, type RecordedTrace, type SpanRecord, toReadable } from "./SpanRecord.ts"
+import { sampledOut } from "./SpanCounts.ts"
+import { TraceStateText } from "./TraceStateText.ts"
 
 /** So many spans are held as they are; what is more waits as text. */
 const openMax = 128
@@ -23,75 +26,124 @@ export interface SpanFacts {
   readonly isShared: boolean
 }
 
-export interface Recorder extends RecordedBy {
+/** Where spans go, if they go anywhere. */
+export interface Recorder {
   readonly keeper: Keeper
-  readonly offer: (span: ReadableSpan) => void
+  readonly offer: (span: FinishedSpan) => void
 }
 
-const textOf = (records: ReadonlyArray<SpanRecord>) => JSON.stringify(records)
-const recordsOf = (text: string) => JSON.parse(text) as ReadonlyArray<SpanRecord>
+/** Of one service: who decides at the beginning of a trace, and where its spans go. */
+export interface Recording extends RecordedBy {
+  readonly sampler: Sampler
+  readonly recorder: Recorder | undefined
+}
 
-const leavesRows = (records: ReadonlyArray<SpanRecord>) => records.some(({ k }) => k === SpanKind.PRODUCER)
+/** Of a trace that is kept though it was not sampled. */
+export const keptState = (tracestate: string | null): TraceState => new TraceStateText(keptAnyway(tracestate))
 
-export class Segment {
-  readonly #recorder: Recorder
-  readonly #trace: RecordedTrace
-  #records: Array<SpanRecord> = []
+export class Segment implements TraceHere {
+  readonly traceId: string
+  readonly #flags: number
+  readonly #state: TraceState | undefined
+  readonly #recorder: Recorder | undefined
+  #held: Array<FinishedSpan> = []
   #hasFailed = false
   #isDebug = false
   #isShared = false
   #isOver = false
 
-  constructor(recorder: Recorder, trace: RecordedTrace) {
+  constructor(traceId: string, flags: number, state: TraceState | undefined, recorder: Recorder | undefined) {
+    this.traceId = traceId
+    this.#flags = flags
+    this.#state = state
     this.#recorder = recorder
-    this.#trace = trace
+  }
+
+  get isSampled(): boolean {
+    return (this.#flags & TraceFlags.SAMPLED) !== 0
+  }
+
+  /** Somebody may want its spans. */
+  get isWanted(): boolean {
+    return this.#recorder !== undefined && (this.isSampled || this.#recorder.keeper.rule.reasons.size > 0)
+  }
+
+  /** As it goes on to others. */
+  get flags(): number {
+    return this.#flags
+  }
+
+  get state(): TraceState | undefined {
+    return this.#state
+  }
+
+  /** As it is told: what is told of a trace is kept. */
+  get traceFlags(): number {
+    return this.#flags | TraceFlags.SAMPLED
+  }
+
+  get traceState(): TraceState | undefined {
+    return this.isSampled ? this.#state : keptState(this.#state?.serialize() || null)
+  }
+
+  /** A span of it has ended that nobody wants. */
+  passed(): void {
+    if (this.#recorder !== undefined) sampledOut(1)
+  }
+
+  /** A span of it has ended, and it was sampled. */
+  sampled(span: FinishedSpan, isOutermost: boolean): void {
+    this.#recorder?.offer(span)
+    if (isOutermost) this.#recorder?.keeper.decided(this.traceId, true)
   }
 
   /** A span of it has ended; the outermost one's end decides. */
-  ended(record: SpanRecord, facts: SpanFacts, isOutermost: boolean): void {
-    const { keeper } = this.#recorder
-    this.#records.push(record)
+  ended(span: FinishedSpan, facts: SpanFacts, isOutermost: boolean): void {
+    const recorder = this.#recorder
+    if (recorder === undefined) return
+    // What waits as one text is of one service.
+    if (this.#held.length > 0 && this.#held[0]!.by !== span.by) this.#wait(recorder)
+    this.#held.push(span)
     this.#hasFailed ||= facts.hasFailed
     this.#isDebug ||= facts.isDebug
     this.#isShared ||= facts.isShared
-    if (keeper.isKept(this.#trace.traceId)) return this.#export()
-    if (isOutermost || this.#isOver) return this.#decide(facts)
-    if (this.#records.length >= openMax) this.#wait()
+    if (recorder.keeper.isKept(this.traceId)) return this.#tellHeld(recorder)
+    if (isOutermost || this.#isOver) return this.#decide(recorder, facts)
+    if (this.#held.length >= openMax) this.#wait(recorder)
   }
 
-  #decide(facts: SpanFacts): void {
-    const { keeper } = this.#recorder
-    const { traceId } = this.#trace
+  #decide(recorder: Recorder, facts: SpanFacts): void {
+    const { keeper } = recorder
     this.#isOver = true
     const reason = reasonOf(keeper.rule, { ...facts, hasFailed: this.#hasFailed, isDebug: this.#isDebug })
     if (reason === undefined) {
-      this.#wait()
-      return keeper.decided(traceId, false)
+      this.#wait(recorder)
+      return keeper.decided(this.traceId, false)
     }
-    keeper.keepFound(traceId, false, this.#isShared)
-    this.#export()
+    keeper.keepFound(this.traceId, false, this.#isShared)
+    this.#tellHeld(recorder)
   }
 
-  #export(): void {
-    const records = this.#records
-    this.#records = []
-    this.#tell(records)
+  #tellHeld(recorder: Recorder): void {
+    const spans = this.#held
+    this.#held = []
+    this.#tell(recorder, spans)
   }
 
-  #tell(records: ReadonlyArray<SpanRecord>): void {
-    if (leavesRows(records)) this.#recorder.keeper.keepFound(this.#trace.traceId, true, true)
-    for (const record of records) this.#recorder.offer(toReadable(record, this.#trace, this.#recorder))
+  #tell({ keeper, offer }: Recorder, spans: ReadonlyArray<FinishedSpan>): void {
+    if (spans.some(({ kind }) => kind === SpanKind.PRODUCER)) keeper.keepFound(this.traceId, true, true)
+    for (const span of spans) offer(span)
   }
 
-  #wait(): void {
-    const text = textOf(this.#records)
-    const spans = this.#records.length
-    this.#records = []
-    this.#recorder.keeper.holdSpans({
-      traceIds: this.#trace.traceId,
-      spans,
+  #wait(recorder: Recorder): void {
+    const spans = this.#held
+    this.#held = []
+    const [text, { by }] = [FinishedSpan.pack(spans), spans[0]!]
+    recorder.keeper.holdSpans({
+      traceIds: this.traceId,
+      spans: spans.length,
       bytes: text.length,
-      tell: () => this.#tell(recordsOf(text))
+      tell: () => this.#tell(recorder, FinishedSpan.unpack(text, this, by))
     })
   }
 }

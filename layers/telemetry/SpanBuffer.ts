@@ -1,22 +1,8 @@
 /** Spans that wait for their export: first in, first out, bounded in number and in bytes with what is being sent. */
-import { SpanStatusCode } from "@opentelemetry/api"
-import type { ReadableSpan } from "@opentelemetry/sdk-trace-base"
+import type { FinishedSpan } from "./FinishedSpan.ts"
 
 /** The last quarter is for what failed. */
 const ordinaryShare = 0.75
-
-/** What a span without attributes takes, and what each attribute, event or link adds beside its text. */
-const bytesOf = { span: 480, attribute: 48, more: 160 } as const
-
-/** Roughly what a span takes in memory; exact enough for a bound, and cheap enough for every span. */
-export const sizeOf = ({ attributes, events, links, name }: ReadableSpan): number => {
-  let bytes = bytesOf.span + name.length + (events.length + links.length) * bytesOf.more
-  for (const key in attributes) {
-    const value = attributes[key]
-    bytes += bytesOf.attribute + key.length + (typeof value === "string" ? value.length : 8)
-  }
-  return bytes
-}
 
 export interface Bounds {
   readonly spans: number
@@ -24,13 +10,13 @@ export interface Bounds {
 }
 
 export interface SpanBatch {
-  readonly spans: ReadonlyArray<ReadableSpan>
+  readonly spans: ReadonlyArray<FinishedSpan>
   readonly bytes: number
 }
 
 export interface SpanBuffer {
   /** `undefined` when it was taken; otherwise the bound that it would break. */
-  readonly add: (span: ReadableSpan) => "queue_full" | "bytes_full" | undefined
+  readonly add: (span: FinishedSpan) => "queue_full" | "bytes_full" | undefined
   /** Whether that many ordinary spans would be taken. */
   readonly hasRoom: (spans: number) => boolean
   /** The oldest ones, which count as being sent until `settle` or `giveBack`. */
@@ -46,7 +32,7 @@ export interface SpanBuffer {
 }
 
 export const make = (max: Bounds): SpanBuffer => {
-  let queue: Array<ReadableSpan> = []
+  let queue: Array<FinishedSpan> = []
   let head = 0
   let sent = 0
   let bytes = 0
@@ -56,8 +42,8 @@ export const make = (max: Bounds): SpanBuffer => {
 
   return {
     add: (span) => {
-      const share = span.status.code === SpanStatusCode.ERROR ? 1 : ordinaryShare
-      const size = sizeOf(span)
+      const share = span.hasFailed ? 1 : ordinaryShare
+      const { size } = span
       if (waiting() + sent + 1 > Math.max(1, max.spans * share)) return "queue_full"
       if (bytes + size > max.bytes * share) return "bytes_full"
       queue.push(span)
@@ -73,7 +59,7 @@ export const make = (max: Bounds): SpanBuffer => {
         head = 0
       }
       sent += spans.length
-      return { spans, bytes: spans.reduce((sum, span) => sum + sizeOf(span), 0) }
+      return { spans, bytes: spans.reduce((sum, { size }) => sum + size, 0) }
     },
     settle: (batch) => {
       sent -= batch.spans.length

@@ -1,16 +1,17 @@
 /** What all tracers of a process share: one queue to the collector, and one memory of traces that are kept. */
-import { SpanKind } from "@opentelemetry/api"
+import { SpanKind, TraceFlags } from "@opentelemetry/api"
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import { parseTraceparent } from "../../src/domain/TraceContext.ts"
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import { enqueueAttributes } from "../../src/telemetry/EnqueueSpan.ts"
 import type * as KeepRule from "../../src/telemetry/KeepRule.ts"
 import type { Origin } from "../../src/telemetry/TraceKeeping.ts"
+import { FinishedSpan } from "./FinishedSpan.ts"
 import * as Keeper from "./Keeper.ts"
 import * as OtlpHttp from "./OtlpHttp.ts"
 import { resourceOf } from "./Resource.ts"
+import { keptState } from "./Segment.ts"
 import * as SpanQueue from "./SpanQueue.ts"
-import { toReadable } from "./SpanRecord.ts"
 
 /** With the second in which what is aborted may end, a stopping process waits three for its last spans. */
 const flushFor = "2 seconds"
@@ -30,25 +31,28 @@ const ruleOf = ({ sampler, traceKeep, traceSlow, traceSlowWait }: SettingValues)
   slowWait: Duration.isZero(traceSlowWait) ? undefined : Duration.toNanosUnsafe(traceSlowWait)
 })
 
+/** The instrumentation scope of all spans. */
+export const scope = { name: "wordloom" } as const
+
 /** The span that a row names, told by another process than the one that left it. */
 const rebuildTo = (settings: SettingValues, queue: SpanQueue.SpanQueue) => {
-  const resource = resourceOf(settings, "wordloom-api")
+  const by = { resource: resourceOf(settings, "wordloom-api"), scope }
   return ({ createdAt, projection, trace }: Origin) => {
     const ids = parseTraceparent(trace.traceparent)
     if (ids === undefined) return
-    const record = {
-      n: "outbox.enqueue",
-      k: SpanKind.PRODUCER,
-      s: ids.spanId,
-      f: ids.flags,
-      b: String(createdAt),
-      d: 0,
-      a: { ...enqueueAttributes(projection), "wordloom.reconstructed": true }
+    const parts = {
+      name: "outbox.enqueue",
+      kind: SpanKind.PRODUCER,
+      spanId: ids.spanId,
+      parentId: undefined,
+      isRemote: false,
+      begun: createdAt,
+      ended: createdAt,
+      attributes: { ...enqueueAttributes(projection), "wordloom.reconstructed": true }
     }
-    queue.offer(toReadable(record, { traceId: ids.traceId, tracestate: trace.tracestate }, {
-      resource,
-      scope: "wordloom"
-    }))
+    const { flags, traceId } = ids
+    const traceFlags = flags | TraceFlags.SAMPLED
+    queue.offer(new FinishedSpan(parts, { traceId, traceFlags, traceState: keptState(trace.tracestate) }, by))
   }
 }
 

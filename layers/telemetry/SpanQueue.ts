@@ -9,6 +9,7 @@ import { Clock, Deferred, type Duration, Effect, Latch, Random, type Scope } fro
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import * as Breaker from "./ExportBreaker.ts"
 import { type Accepted, classify, type ExportFailure, type ExportOutcome, type FailureFacts } from "./ExportFailure.ts"
+import type { FinishedSpan } from "./FinishedSpan.ts"
 import type { SpanSink } from "./OtlpHttp.ts"
 import * as SpanBuffer from "./SpanBuffer.ts"
 import * as SpanCounts from "./SpanCounts.ts"
@@ -16,7 +17,7 @@ import { telemetryFailed } from "./TelemetryErrors.ts"
 
 export interface SpanQueue {
   /** Takes a span that is to be exported, or counts it as dropped. */
-  readonly offer: (span: ReadableSpan) => void
+  readonly offer: (span: FinishedSpan) => void
   /** Whether that many ordinary spans would find room; if not, they count as dropped. */
   readonly hasRoom: (spans: number) => boolean
   /** Waiting or being sent. */
@@ -27,6 +28,12 @@ export interface SpanQueue {
 
 /** Whatever the spans are: what waits, together with what is sent, takes no more. */
 export const bytesMax = 8 * 1_024 * 1_024
+
+/**
+ * So many at a time while there is room. Making a batch's text holds up everything else in the process: small batches
+ * keep that below a millisecond, large ones are cheaper and keep up with more.
+ */
+const smallBatch = 128
 
 /** So often the same spans are sent. */
 const attemptsMax = 4
@@ -72,6 +79,8 @@ const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_0
 const stateOf = ({ spanBatchMax, spanQueueMax }: Settings) => ({
   buffer: SpanBuffer.make({ spans: spanQueueMax, bytes: bytesMax }),
   batchMax: Math.min(spanBatchMax, spanQueueMax),
+  /** More than that waiting is too much for small batches. */
+  calmMax: spanQueueMax / 4,
   /** Halved while the far side finds batches too large. */
   size: Math.min(spanBatchMax, spanQueueMax),
   breaker: Breaker.closed,
@@ -87,6 +96,10 @@ const stateOf = ({ spanBatchMax, spanQueueMax }: Settings) => ({
 })
 
 type State = ReturnType<typeof stateOf>
+
+/** Nobody else is served while a program ends, so nothing is held up then. */
+const nextSize = ({ buffer, calmMax, flushing, size }: State) =>
+  flushing.size > 0 || buffer.waiting() > calmMax ? size : Math.min(size, smallBatch)
 
 const drop = ({ buffer }: State, batch: SpanBuffer.SpanBatch, reason: SpanCounts.DropReason) => {
   buffer.settle(batch)
@@ -117,7 +130,7 @@ const succeeded = (state: State, batch: SpanBuffer.SpanBatch, rejected: number) 
 }
 
 const send = Effect.fnUntraced(function*(state: State, sink: SpanSink, timeoutMs: number) {
-  const batch = state.buffer.take(state.size)
+  const batch = state.buffer.take(nextSize(state))
   const outcome = yield* exportOnce(sink, batch.spans, timeoutMs).pipe(
     Effect.onInterrupt(() => Effect.sync(() => drop(state, batch, "stopped")))
   )
@@ -126,8 +139,9 @@ const send = Effect.fnUntraced(function*(state: State, sink: SpanSink, timeoutMs
   else failed(state, batch, outcome)
 })
 
-const settled = Effect.fnUntraced(function*({ buffer, flushing, full, hurry, size, some }: State) {
-  if (buffer.waiting() < size) full.closeUnsafe()
+const settled = Effect.fnUntraced(function*(state: State) {
+  const { buffer, flushing, full, hurry, some } = state
+  if (buffer.waiting() < nextSize(state)) full.closeUnsafe()
   if (buffer.waiting() > 0) return
   some.closeUnsafe()
   hurry.closeUnsafe()
@@ -197,7 +211,7 @@ export const make = Effect.fnUntraced(function*(
       if (refused !== undefined) return SpanCounts.dropped(refused, 1)
       SpanCounts.held(1)
       some.openUnsafe()
-      if (buffer.waiting() >= state.size) full.openUnsafe()
+      if (buffer.waiting() >= nextSize(state)) full.openUnsafe()
     },
     hasRoom: (wanted) => {
       const hasRoom = buffer.hasRoom(wanted)

@@ -1,7 +1,5 @@
-/** OpenTelemetry's SDK as Effect's tracer: what is recorded, of which resource, how it is sampled and where it goes. */
+/** Effect's tracer by OpenTelemetry's conventions: what is recorded, of which resource, how sampled, where it goes. */
 import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
-import * as Otel from "@opentelemetry/api"
-import { BasicTracerProvider, type SpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Effect, Layer, Tracer } from "effect"
 import { formatTraceparent, parseTraceparent, parseTracestate } from "../../src/domain/TraceContext.ts"
 import type { SettingValues } from "../../src/settings/Settings.ts"
@@ -15,8 +13,8 @@ import type { Keeper } from "./Keeper.ts"
 import { RecordedSpan, spanContextOf } from "./RecordedSpan.ts"
 import { resourceOf } from "./Resource.ts"
 import { samplerOf } from "./Samplers.ts"
-import type { Recorder } from "./Segment.ts"
-import { SpanPipeline } from "./SpanPipeline.ts"
+import type { Recording } from "./Segment.ts"
+import { scope, SpanPipeline } from "./SpanPipeline.ts"
 import * as Pipeline from "./SpanPipeline.ts"
 import type { SpanQueue } from "./SpanQueue.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
@@ -42,16 +40,6 @@ const carrier: TraceCarrier = {
   }
 }
 
-const into = (queue: SpanQueue): SpanProcessor => ({
-  onStart: () => {},
-  onEnd: (span) => {
-    if ((span.spanContext().traceFlags & Otel.TraceFlags.SAMPLED) !== 0) queue.offer(span)
-  },
-  forceFlush: () => Effect.runPromise(queue.flush),
-  // It is shared, and ends with the last tracer of the process.
-  shutdown: () => Promise.resolve()
-})
-
 /** Spans of a trace that is not sampled, or that go nowhere, are not worth making after the fact. */
 const budgetOf = (settings: SettingValues, queue: SpanQueue | undefined): SpanBudget => ({
   allows: (sampled, spans) => {
@@ -60,17 +48,8 @@ const budgetOf = (settings: SettingValues, queue: SpanQueue | undefined): SpanBu
   }
 })
 
-const scope = "wordloom"
-
-const provider = (settings: SettingValues, serviceName: string, queue: SpanQueue | undefined) =>
-  new BasicTracerProvider({
-    resource: resourceOf(settings, serviceName),
-    sampler: debugSampler(samplerOf(settings)),
-    spanProcessors: queue === undefined ? [] : [into(queue)]
-  })
-
-const tracerOf = (tracer: Otel.Tracer, recorder: Recorder | undefined) =>
-  safe(Tracer.make({ span: (options) => new RecordedSpan(tracer, options, recorder) }), telemetryFailed)
+const tracerOf = (recording: Recording) =>
+  safe(Tracer.make({ span: (options) => new RecordedSpan(recording, options) }), telemetryFailed)
 
 const keeping = (keeper: Keeper | undefined) =>
   keeper === undefined
@@ -84,12 +63,14 @@ const keeping = (keeper: Keeper | undefined) =>
 /** The tracer of one service, for as long as its scope lives; its last spans are flushed when it closes. */
 export const layer = (settings: SettingValues, serviceName: string): Layer.Layer<never> =>
   Layer.unwrap(Effect.map(SpanPipeline, ({ keeper, queue }) => {
-    const made = provider(settings, serviceName, queue)
-    const recorder = keeper === undefined || queue === undefined
-      ? undefined
-      : { keeper, offer: queue.offer, resource: resourceOf(settings, serviceName), scope }
+    const recording = {
+      resource: resourceOf(settings, serviceName),
+      scope,
+      sampler: debugSampler(samplerOf(settings)),
+      recorder: keeper === undefined || queue === undefined ? undefined : { keeper, offer: queue.offer }
+    }
     return Layer.mergeAll(
-      Layer.succeed(Tracer.Tracer, tracerOf(made.getTracer(scope), recorder)),
+      Layer.succeed(Tracer.Tracer, tracerOf(recording)),
       Layer.succeed(TraceCarrier, safeCarrier(carrier, telemetryFailed)),
       Layer.succeed(SpanBudget, budgetOf(settings, queue)),
       keeping(keeper)

@@ -21,11 +21,12 @@ export interface Options {
   readonly gatewayId: string
   /** How long a stopping gateway lets clients finish. */
   readonly grace: Duration.Duration
+  /** A client that answers no ping until the next one is half open, and is let go. */
+  readonly pingEvery?: Duration.Duration
 }
 
 const connectionsMax = 10_000
-/** A client that answers no ping until the next one is half open, and is let go. */
-const pingEvery = "25 seconds"
+const usualPings = Duration.seconds(25)
 const closeTimeoutMs = 5_000
 
 const isUser = Schema.is(User)
@@ -64,7 +65,7 @@ const serveClient = Effect.fnUntraced(function*(client: SocketClient, gatewayId:
   )
 })
 
-const pings = (clients: ReadonlySet<SocketClient>) =>
+const pings = (clients: ReadonlySet<SocketClient>, every: Duration.Duration) =>
   Effect.sync(() => {
     for (const client of clients) {
       if (!client.isAlive) {
@@ -74,7 +75,7 @@ const pings = (clients: ReadonlySet<SocketClient>) =>
       client.isAlive = false
       client.socket.ping()
     }
-  }).pipe(Effect.repeat(Schedule.spaced(pingEvery)), Effect.forkScoped)
+  }).pipe(Effect.repeat(Schedule.spaced(every)), Effect.forkScoped)
 
 /** No new connection; what was sent is answered; then everybody is told to come again, elsewhere. */
 const drain = (server: Server, clients: ReadonlySet<SocketClient>, grace: Duration.Duration) =>
@@ -96,7 +97,7 @@ const drain = (server: Server, clients: ReadonlySet<SocketClient>, grace: Durati
   })
 
 const make = Effect.fnUntraced(function*(options: Options) {
-  const { gatewayId, grace } = options
+  const { gatewayId, grace, pingEvery = usualPings } = options
   const random = yield* SecureRandom.SecureRandom
   const clients = new Set<SocketClient>()
   const run = yield* FiberSet.makeRuntime<Rooms | Logic | SecureRandom.SecureRandom | TraceBorder>()
@@ -116,7 +117,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       opened.pause()
       run(
         Effect.gen(function*() {
-          const client = yield* makeClient(opened, yield* random.uuidV7(), user)
+          const client = yield* makeClient(opened, socket, yield* random.uuidV7(), user)
           clients.add(client)
           opened.resume()
           yield* Effect.ensuring(serveClient(client, gatewayId), Effect.sync(() => clients.delete(client)))
@@ -130,7 +131,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   })
 
   const address = yield* listening(server, options)
-  yield* pings(clients)
+  yield* pings(clients, pingEvery)
   yield* Effect.addFinalizer(() => drain(server, clients, grace))
   return address
 })

@@ -1,8 +1,10 @@
 /** One WebSocket as a client of the gateway: bounded in what it may send, and in what waits to be read by it. */
 import { Deferred, Effect, Queue } from "effect"
+import type { Duplex } from "node:stream"
 import type { WebSocket } from "ws"
 import type { Client } from "../../src/realtime/Connection.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { textFrame } from "./TextFrame.ts"
 
 /** Bytes that wait for a client to read them; one that lets more pile up is too slow. */
 const bufferMax = 1_048_576
@@ -35,7 +37,25 @@ export interface SocketClient extends Client {
   readonly gone: Effect.Effect<void>
 }
 
-export const make = Effect.fnUntraced(function*(socket: WebSocket, id: string, user: string) {
+/** Those that were written to in this turn of the loop: what each gets goes out in one piece. */
+const written = new Set<Duplex>()
+const flush = () => {
+  for (const wire of written) wire.uncork()
+  written.clear()
+}
+
+/** Frames of the gateway's own are written to the wire beside the library, which writes its own at once, too. */
+const write = (wire: Duplex, frame: Buffer) => {
+  if (written.size === 0) setImmediate(flush)
+  if (!written.has(wire)) {
+    written.add(wire)
+    wire.cork()
+  }
+  wire.write(frame)
+}
+
+/** `wire` is what `socket` speaks on. */
+export const make = Effect.fnUntraced(function*(socket: WebSocket, wire: Duplex, id: string, user: string) {
   const inbox = yield* Queue.unbounded<string>()
   const gone = yield* Deferred.make<void>()
   let waiters: Array<() => void> = []
@@ -73,6 +93,7 @@ export const make = Effect.fnUntraced(function*(socket: WebSocket, id: string, u
     Queue.offerUnsafe(inbox, data.toString("utf8"))
     if (++unhandled >= inboxHigh) socket.pause()
   })
+  wire.on("drain", wake)
   // A frame that is too large or malformed: the library has answered with its close code already.
   socket.on("error", () => {})
   socket.on("close", () => {
@@ -97,7 +118,7 @@ export const make = Effect.fnUntraced(function*(socket: WebSocket, id: string, u
     deliver: (frame) => {
       if (isGone()) return
       if (socket.bufferedAmount > bufferMax) return end(closing.tryAgainLater, "slow")
-      socket.send(frame, () => isLow() && wake())
+      write(wire, textFrame(frame))
     },
     end,
     gone: Deferred.await(gone)

@@ -155,6 +155,7 @@ const explain = Command.make("explain", {
 const doctor = Command.make("doctor", {
   api: text("api", "URL", "Where the API is; by the settings when not given"),
   traces: text("traces", "URL", "The trace backend's API, such as http://localhost:16686/api; by WORDLOOM_TRACE_URL"),
+  tempo: text("tempo", "URL", "Tempo's API, such as http://localhost:3200/api, if Grafana is to show the traces"),
   manifests: Flag.String("manifests").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDefault("infra"),

@@ -2,15 +2,18 @@
 import { Clock, Effect, Result } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SearchIndex } from "../search/SearchIndex.ts"
+import { batches } from "./Batches.ts"
 import { diagnose } from "./Diagnosis.ts"
 import { type DatabaseFacts, DoctorDatabase, Probes, type SystemFacts } from "./SystemFacts.ts"
-import { probeOf, spansOf } from "./TraceAnswer.ts"
+import { idsOf, listsOf, probeOf, spansOf } from "./TraceAnswer.ts"
 
 /** What the settings and the command line say. */
-export type Told = Pick<
-  SystemFacts,
-  "tracing" | "tracesUrl" | "sampler" | "samplerArg" | "logsAreJson" | "backend" | "apiUrl" | "folder"
->
+export type Told =
+  & Pick<
+    SystemFacts,
+    "tracing" | "tracesUrl" | "sampler" | "samplerArg" | "logsAreJson" | "backend" | "apiUrl" | "folder" | "platform"
+  >
+  & { readonly tempoUrl: string | null }
 
 const engineWithin = "3 seconds"
 /** A collector sends on what it took within a second or two. */
@@ -25,21 +28,58 @@ const traceOf = Effect.fnUntraced(function*(backend: string, traceId: string) {
   return said.status >= 500 ? `it answers ${said.status}` : spansOf(said.body)
 })
 
-/** One span is sent, and asked for again until it is there. */
-const probed = Effect.fnUntraced(function*({ backend, tracesUrl, tracing }: Told) {
-  if (tracing !== "export") return { sent: null, found: null }
+/** Asked for until it is there. */
+const arrived = Effect.fnUntraced(function*(backend: string, traceId: string) {
+  for (let each = 0; each < foundTries; each++) {
+    const found = yield* traceOf(backend, traceId)
+    if (typeof found === "string") return found
+    if (found !== undefined) return true
+    yield* Effect.sleep(foundEvery)
+  }
+  return false
+})
+
+/** One span is sent, and looked for wherever it should be. */
+const probed = Effect.fnUntraced(function*({ backend, tempoUrl, tracesUrl, tracing }: Told) {
+  const tempo = tempoUrl === null ? null : { url: tempoUrl, found: null }
+  if (tracing !== "export") return { sent: null, found: null, tempo }
   const random = yield* SecureRandom.SecureRandom
   const traceId = (yield* random.uuidV4()).replaceAll("-", "")
   const post = probeOf(traceId, yield* Clock.currentTimeMillis)
   const sent = yield* Probes.use(({ ask }) => ask(tracesUrl, { post }))
-  if (typeof sent === "string" || sent.status >= 300 || backend === null) return { sent, found: null }
-  for (let each = 0; each < foundTries; each++) {
-    const found = yield* traceOf(backend, traceId)
-    if (typeof found === "string") return { sent, found }
-    if (found !== undefined) return { sent, found: true }
-    yield* Effect.sleep(foundEvery)
+  if (typeof sent === "string" || sent.status >= 300) return { sent, found: null, tempo }
+  const [found, inTempo] = yield* Effect.all([
+    backend === null ? Effect.succeed(null) : arrived(backend, traceId),
+    tempoUrl === null ? Effect.succeed(null) : arrived(tempoUrl, traceId)
+  ], { concurrency: 2 })
+  return { sent, found, tempo: tempo === null ? null : { ...tempo, found: inTempo } }
+})
+
+/** As many as Jaeger's own page lists, of a day. */
+const listMax = 20
+const listedMs = 24 * 60 * 60 * 1_000
+
+const listOf = Effect.fnUntraced(function*(backend: string, operation: string | null) {
+  const { ask } = yield* Probes
+  const to = yield* Clock.currentTimeMillis
+  const asked = listsOf({ service: batches.service, operation, limit: listMax, from: to - listedMs, to })
+  let why = ""
+  for (const path of asked) {
+    const said = yield* ask(`${backend}/${path}`, { headers: { accept: "application/json" } })
+    const ids = typeof said === "string" ? undefined : idsOf(said.body)
+    if (ids !== undefined) return ids
+    why = typeof said === "string" ? said : `it answers ${said.status}`
   }
-  return { sent, found: false }
+  return why
+})
+
+const listed = Effect.fnUntraced(function*(backend: string) {
+  const [byService, byOperation] = [yield* listOf(backend, null), yield* listOf(backend, batches.operation)]
+  return typeof byService === "string"
+    ? byService
+    : typeof byOperation === "string"
+    ? byOperation
+    : { byService, byOperation }
 })
 
 const ownRequest = "wordloom-doctor"
@@ -89,6 +129,7 @@ export const examine = Effect.fnUntraced(function*(told: Told, inside: Inside) {
     ...inside,
     ...probe,
     ...seen,
+    listed: told.backend === null ? null : yield* listed(told.backend),
     trace: trace === undefined || typeof trace === "string" ? null : trace
   }
   return diagnose(facts)

@@ -132,7 +132,9 @@ const retries = ({ dead, failures }: DatabaseFacts): Said => {
   const buried = dead.reduce((sum, { rows }) => sum + rows, 0)
   const evidence = {
     failed: failures.reduce((sum, { times }) => sum + times, 0),
-    most: first?.errorType ?? null,
+    reasons: failures.map(({ attempt, errorType, times }) => `${errorType}: ${times}, up to attempt ${attempt}`).join(
+      "; "
+    ),
     highest_attempt: failures.reduce((most, { attempt }) => Math.max(most, attempt), 0),
     dead: buried
   }

@@ -60,7 +60,15 @@ export interface SpanFacts {
   readonly service: string
 }
 
+/** Ids of the newest traces of a service, as its list has them, and of those that hold one operation. */
+export interface Listed {
+  readonly byService: ReadonlyArray<string>
+  readonly byOperation: ReadonlyArray<string>
+}
+
 export interface SystemFacts {
+  /** What Node runs on, and which one it is. */
+  readonly platform: string
   readonly tracing: "off" | "local" | "export"
   readonly tracesUrl: string
   readonly sampler: string
@@ -75,6 +83,10 @@ export interface SystemFacts {
   /** Where traces are asked for; `null`: nobody said where. */
   readonly backend: string | null
   readonly found: boolean | string | null
+  /** Where Tempo is, if it was said, and whether the same span is there. */
+  readonly tempo: { readonly url: string; readonly found: boolean | string | null } | null
+  /** The worker's batches in the backend's list, or why it could not be read. */
+  readonly listed: Listed | string | null
   /** The newest finished row's trace as the backend has it. */
   readonly trace: ReadonlyArray<SpanFacts> | null
   readonly apiUrl: string

@@ -31,7 +31,12 @@ const OtlpAnswer = Schema.Struct({
   }))
 })
 
+const JaegerList = Schema.Struct({ data: Schema.NullOr(Schema.Array(Schema.Struct({ traceID: Schema.String }))) })
+const TempoList = Schema.Struct({ traces: Schema.Array(Schema.Struct({ traceID: Schema.String })) })
+
 const isJaeger = Schema.is(JaegerAnswer)
+const isJaegerList = Schema.is(JaegerList)
+const isTempoList = Schema.is(TempoList)
 const isOtlp = Schema.is(OtlpAnswer)
 
 const serviceOf = (value: unknown): string =>
@@ -66,6 +71,42 @@ export const spansOf = (body: string): ReadonlyArray<SpanFacts> | undefined => {
     })
     : []
   return spans.length === 0 ? undefined : spans
+}
+
+/** The ids in a list of traces; `undefined` when it is none. Tempo leaves out the zeros that an id begins with. */
+export const idsOf = (body: string): ReadonlyArray<string> | undefined => {
+  const value = parsed(body)
+  return isJaegerList(value)
+    ? (value.data ?? []).map(({ traceID }) => traceID)
+    : isTempoList(value)
+    ? value.traces.map(({ traceID }) => traceID.padStart(32, "0"))
+    : undefined
+}
+
+/** How Jaeger and Tempo are asked for the newest traces of a service, with an operation or with any. */
+export const listsOf = (wanted: {
+  readonly service: string
+  readonly operation: string | null
+  readonly limit: number
+  readonly from: number
+  readonly to: number
+}): ReadonlyArray<string> => {
+  const { from, limit, operation, service, to } = wanted
+  const jaeger = new URLSearchParams({
+    service,
+    ...(operation === null ? {} : { operation }),
+    start: String(from * 1_000),
+    end: String(to * 1_000),
+    limit: String(limit)
+  })
+  const named = operation === null ? "" : ` && name = "${operation}"`
+  const tempo = new URLSearchParams({
+    q: `{ resource.service.name = "${service}"${named} }`,
+    start: String(Math.floor(from / 1_000)),
+    end: String(Math.ceil(to / 1_000)),
+    limit: String(limit)
+  })
+  return [`traces?${jaeger.toString()}`, `search?${tempo.toString()}`]
 }
 
 /** A span of its own, as OTLP/HTTP takes it. */

@@ -1,4 +1,5 @@
 /** The findings about traces: whether they arrive, are whole, and are kept; no IO. */
+import { batches } from "./Batches.ts"
 import type { Check, Said } from "./Check.ts"
 import type { SystemFacts } from "./SystemFacts.ts"
 
@@ -9,9 +10,8 @@ const off = (tracing: string): Said => ({
   fix: "WORDLOOM_TRACING_ENABLED=1"
 })
 
-/** Jaeger and Tempo alike: settings, the collector's answer, and the span that was sent. */
-const arrives = (facts: SystemFacts): Said => {
-  const { backend, found, sampler, sent, tracesUrl, tracing } = facts
+/** Whether the settings let a span go, and whether somebody took it; `undefined`: it was taken. */
+const notTaken = ({ sampler, sent, tracesUrl, tracing }: SystemFacts): Said | undefined => {
   if (tracing !== "export") return off(tracing)
   if (sampler.endsWith("always_off")) {
     return {
@@ -29,33 +29,79 @@ const arrives = (facts: SystemFacts): Said => {
       fix: "start the collector, or mend OTEL_EXPORTER_OTLP_ENDPOINT (its base, port 4318)"
     }
   }
-  if (sent.status >= 300) {
-    return {
-      health: "fail",
-      cause: `${tracesUrl} refuses traces with ${sent.status}`,
-      evidence: { endpoint: tracesUrl, status: sent.status },
-      fix: "OTEL_EXPORTER_OTLP_ENDPOINT must be the base address of an OTLP/HTTP receiver"
-    }
+  return sent.status < 300 ? undefined : {
+    health: "fail",
+    cause: `${tracesUrl} refuses traces with ${sent.status}`,
+    evidence: { endpoint: tracesUrl, status: sent.status },
+    fix: "OTEL_EXPORTER_OTLP_ENDPOINT must be the base address of an OTLP/HTTP receiver"
   }
-  if (backend === null) {
-    return {
-      health: "ok",
-      cause: `${tracesUrl} took a span; nobody said where traces are looked at`,
-      evidence: { endpoint: tracesUrl, status: sent.status },
-      fix: "WORDLOOM_TRACE_URL, or --traces, and doctor looks for that span too"
-    }
-  }
-  return found === true
+}
+
+const isAt = (place: string, { tracesUrl }: SystemFacts, found: boolean | string | null, fix: string): Said =>
+  found === true
     ? {
       health: "ok",
-      cause: `a span was sent and found again at ${backend}`,
-      evidence: { endpoint: tracesUrl, backend }
+      cause: `a span was sent and found again at ${place}`,
+      evidence: { endpoint: tracesUrl, backend: place }
     }
     : {
       health: "fail",
-      cause: `a span was sent, but is not at ${backend}: ${typeof found === "string" ? found : "no such trace"}`,
-      evidence: { endpoint: tracesUrl, backend },
-      fix: "look at the collector's own exporter, and whether both speak of the same backend"
+      cause: `a span was sent, but is not at ${place}: ${typeof found === "string" ? found : "no such trace"}`,
+      evidence: { endpoint: tracesUrl, backend: place },
+      fix
+    }
+
+const arrives = (facts: SystemFacts): Said => {
+  const { backend, found, tracesUrl } = facts
+  return notTaken(facts) ?? (backend === null
+    ? {
+      health: "ok",
+      cause: `${tracesUrl} took a span; nobody said where traces are looked at`,
+      evidence: { endpoint: tracesUrl },
+      fix: "WORDLOOM_TRACE_URL, or --traces, and doctor looks for that span too"
+    }
+    : isAt(backend, facts, found, "look at the collector's own exporter, and whether both speak of the same backend"))
+}
+
+/** Grafana shows what Tempo has. */
+const inTempo = (facts: SystemFacts): Said => {
+  const { tempo } = facts
+  return notTaken(facts) ?? (tempo === null
+    ? { health: "skip", cause: "nobody said where Tempo is (--tempo http://localhost:3200/api)" }
+    : isAt(
+      tempo.url,
+      facts,
+      tempo.found,
+      typeof tempo.found === "string"
+        ? "start Tempo, or say where it is with --tempo"
+        : "let the collector export to Tempo too; Grafana's data source must be that Tempo"
+    ))
+}
+
+const { operation, service } = batches
+
+/** A list by service alone is full of requests, in which a worker's own trace is easily missed. */
+const inList = ({ listed }: SystemFacts): Said => {
+  if (listed === null) return { health: "skip", cause: "nobody said where traces are looked at (--traces)" }
+  if (typeof listed === "string") return { health: "skip", cause: `the list of traces could not be read: ${listed}` }
+  const { byOperation, byService } = listed
+  if (byOperation.length === 0) {
+    return {
+      health: "warn",
+      cause: `no trace of ${service} has ${operation}, in a day`,
+      evidence: { by_service: byService.length, by_operation: 0 },
+      fix: "let a worker find work with WORDLOOM_TRACING_ENABLED=1; a sampler may have dropped it"
+    }
+  }
+  const missed = byOperation.filter((id) => !byService.includes(id)).length
+  const evidence = { by_service: byService.length, by_operation: byOperation.length, missed_by_service: missed }
+  return missed === 0
+    ? { health: "ok", cause: `the newest ${byOperation.length} batches are in the service's list, too`, evidence }
+    : {
+      health: "warn",
+      cause: `${missed} of the newest ${byOperation.length} batches are not in the list of ${service} alone`,
+      evidence,
+      fix: `look by operation, too: wordloom trace verify --service ${service} --operation ${operation}`
     }
 }
 
@@ -138,11 +184,8 @@ export const traceChecks: ReadonlyArray<Check> = [
   ["DX-01", "no trace in the backend", arrives],
   ["DX-03", "API and worker apart, traceparent there", restored],
   ["DX-04", "exporter silently sends nothing", port],
-  ["DX-05", "trace missing from the list", () => ({
-    health: "ok",
-    cause: "doctor asks for traces by their id, and trace verify by service and operation"
-  })],
-  ["DX-07", "not in Grafana", arrives],
+  ["DX-05", "trace missing from the list", inList],
+  ["DX-07", "not in Grafana", inTempo],
   ["DX-08", "chain broken between services", hops],
   ["DX-20", "orphan spans from background work", roots],
   ["DX-22", "slow or failed request absent", sampled]

@@ -7,6 +7,7 @@ import { envelope, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import { attribute as debugAttribute, DebugTrace } from "../telemetry/DebugTrace.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceBorder } from "../telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { ClientFrame, encode, type ServerFrame } from "./Frames.ts"
@@ -84,10 +85,10 @@ const answering = Effect.fnUntraced(function*(client: Client) {
       text,
       request_id
     })
-      .pipe(Effect.withSpan("gateway.grpc.send_message", { kind: "client", attributes }))
+      .pipe(Effect.withSpan("gateway.grpc.send_message", { kind: "client", attributes }, withoutStack))
     const answer = { session, client_id, seq: message.seq, duplicate: !isNew, request_id, ...(yield* traceId) }
     yield* reply({ type: "sent", ...answer }).pipe(
-      Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "sent" } })
+      Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "sent" } }, withoutStack)
     )
   })
 
@@ -164,7 +165,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
   })
   const parent = carrier.extract(arrival.parent)
   const link = carrier.extract(arrival.link)
-  yield* Effect.withSpan(work, "gateway.ws.on_message", {
+  yield* work.pipe(Effect.withSpan("gateway.ws.on_message", {
     kind: "consumer",
     ...(parent === undefined ? { root: true } : { parent }),
     ...(link === undefined ? {} : { links: [{ span: link, attributes: {} }] }),
@@ -175,7 +176,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
       "network.protocol.name": "websocket",
       ...(arrival.isDebug ? { [debugAttribute]: true } : {})
     }
-  })
+  }, withoutStack))
 })
 
 export const make = Effect.fnUntraced(function*(client: Client) {

@@ -146,7 +146,7 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
       let kind: "fresh" | "resumed" | "expired" = after === undefined ? "fresh" : "resumed"
       // As fast as the client reads, and so not while others wait.
       if (at < last_seq) {
-        yield* missed(ref, at, (messages, through, page) => {
+        yield* orLater(missed(ref, at, (messages, through, page) => {
           const expired = expiredOf(at, page)
           if (expired !== undefined) {
             kind = "expired"
@@ -156,12 +156,12 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
           at = through
           const counted = Metrics.realtimeMessages.add(sent, messages.length)
           return Effect.map(Effect.andThen(counted, member.drained), () => !member.isGone())
-        })
+        }))
       }
       yield* Metrics.realtimeJoins.add({ kind })
       yield* room.giving.withPermit(Effect.suspend(() => {
         room.members.set(member, at)
-        return fill(room)
+        return orLater(fill(room))
       }))
     }).pipe(Effect.onError(() => leaveRoom(room, member)))
   })
@@ -216,6 +216,10 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
     sessions: Effect.sync(() => [...rooms.keys()])
   })
 })
+
+/** Who was told that it has joined stays: the next push or the gateway's next word gives it what could not be read. */
+const orLater = (reading: Effect.Effect<void, Failed>) =>
+  Effect.catch(reading, (error) => Effect.logWarning("a member gets what it missed later", error))
 
 const filled = { direction: "filled", result: "ok" } as const
 const sent = { direction: "sent", result: "ok" } as const

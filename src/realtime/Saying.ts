@@ -8,12 +8,13 @@ import { Outbox } from "../outbox/Outbox.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { Transaction } from "../outbox/Transaction.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { LogicUnavailable, type MessageIdReused, type SessionUnknown } from "./RealtimeErrors.ts"
 import { type NewChat, type Said, type Sent, Sessions } from "./Sessions.ts"
 
 /** Transactions at once, and messages in one of them. */
 const transactionsMax = 2
-const togetherMax = 128
+const togetherMax = 512
 /** More are told to come again. */
 const waitingMax = 4_096
 
@@ -41,7 +42,7 @@ const saving = <A extends { readonly isNew: boolean }, E, R>(save: Effect.Effect
     Effect.withSpan("logic.db.save_message", {
       kind: "client",
       attributes: { "db.table": "realtime_messages", "db.system.name": "postgresql" }
-    })
+    }, withoutStack)
   )
 
 const exitOf = (said: Said): Exit.Exit<Sent, Failed> =>
@@ -112,7 +113,9 @@ export const make = Effect.gen(function*() {
       }
       const answer = Deferred.makeUnsafe<Sent, Failed>()
       waiting.push({ chat, request, span, answer })
-      return saving(Deferred.await(answer)).pipe(Effect.withSpan("db.tx", { attributes: { step: "db_tx" } }))
+      return saving(Deferred.await(answer)).pipe(
+        Effect.withSpan("db.tx", { attributes: { step: "db_tx" } }, withoutStack)
+      )
     })
   })
 })

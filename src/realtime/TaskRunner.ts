@@ -5,6 +5,7 @@ import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { type Carrier, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { type CarriedTrace, MessageBus, messageId, type Received, topic } from "./MessageBus.ts"
 import { type Gateway, Presence } from "./Presence.ts"
@@ -44,7 +45,7 @@ const pushOne = Effect.fnUntraced(function*(gateway: Gateway, message: SessionMe
     Effect.withSpan("task.push.gateway", {
       kind: "client",
       attributes: { gateway_id: gateway.gateway_id, session_id: message.session_id, "rpc.system.name": "effect_rpc" }
-    }),
+    }, withoutStack),
     // Its clients are on their way to another gateway, and get there what they miss.
     Effect.catchIf(
       (error): error is PushFailed => error instanceof PushFailed && error.why === "draining",
@@ -116,7 +117,7 @@ export const consume = Effect.fnUntraced(function*(one: Received, gateways: Read
     yield* settle(one, exit)
     yield* exit
   }).pipe(
-    Effect.withSpan("task.mq.consume", consumeOptions(one, parent)),
+    Effect.withSpan("task.mq.consume", consumeOptions(one, parent), withoutStack),
     Effect.provideService(CurrentRequest, { requestId, actor: message?.from_user ?? "anonymous" }),
     Effect.ignoreCause
   )

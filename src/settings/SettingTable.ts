@@ -148,7 +148,7 @@ export const table = {
     "further resource attributes"
   ),
   spanQueueMax: setting("OTEL_BSP_MAX_QUEUE_SIZE", Kind.integer(1, 1_000_000), 2_048, "spans waiting for export"),
-  spanBatchMax: setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Kind.integer(1, 100_000), 512, "spans per export"),
+  spanBatchMax: setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Kind.integer(1, 100_000), 512, "most spans per export"),
   spanDelayMs: setting("OTEL_BSP_SCHEDULE_DELAY", Kind.integer(1, 600_000), 1_000, "milliseconds between exports"),
   exportTimeoutMs: setting("OTEL_BSP_EXPORT_TIMEOUT", Kind.integer(1, 600_000), 5_000, "milliseconds per export"),
   logFormat: setting("WORDLOOM_LOG_FORMAT", Kind.oneOf("pretty", "json"), undefined, "pretty on a terminal, else json"),

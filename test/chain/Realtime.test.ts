@@ -215,11 +215,12 @@ describe.skipIf(whyNot !== undefined)(
   () => {
     let running: Chain
     let scene: Scene
+    let logic: Program
 
     beforeAll(async () => {
       const collector = await otlpReceiver()
       running = await chain({ WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
-      await running.logic()
+      logic = await running.logic()
       await running.task()
       const { url } = await running.gateway()
       scene = { database: running.database, collector, url }
@@ -259,6 +260,26 @@ describe.skipIf(whyNot !== undefined)(
       client.send({ type: "send", session, client_id: "c-6", text: "hello" })
       await client.frame("the sixth", ({ seq, type }) => type === "message" && seq === 6)
       assert.deepStrictEqual(numbered(client), [1, 2, 3, 4, 5, 6])
+      client.socket.close()
+    })
+
+    it("answers that logic is away, and takes the same message once it is back", async () => {
+      const session = await newTag(scene)
+      const client = await connect(scene.url)
+      // Killed right after the answer, logic is asked in vain for what was said before it.
+      await joined(client, session)
+      await logic.stop("SIGKILL")
+      const say = () => client.send({ type: "send", session, client_id: "c-1", text: "hello" })
+      say()
+      await client.frame("unavailable", ({ code }) => code === "unavailable")
+      logic = await running.logic()
+      await until("the message to be taken", async () => {
+        const before = client.frames.length
+        say()
+        await until("an answer", () => client.frames.length > before)
+        return client.frames.some(({ type }) => type === "sent")
+      })
+      await client.frame("the message", ({ seq, type }) => type === "message" && seq === 1)
       client.socket.close()
     })
   }

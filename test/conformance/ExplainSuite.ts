@@ -133,6 +133,23 @@ const finding = (it: It) => {
       assert.deepStrictEqual(yield* idsBy({ by: "trace_id", value: traceId }), ids)
     }).pipe(fresh))
 
+  it.effect("finds by its trace what only search was told of, while it waits and when it is done", () =>
+    Effect.gen(function*() {
+      const change = changeOf()
+      yield* Changes.commitTo("search", change).pipe(
+        Changes.tracedAs({ traceparent, tracestate: null }),
+        Effect.withSpan("repair")
+      )
+      const found = Effect.map(
+        gather({ by: "trace_id", value: traceId }),
+        ({ changes }) => changes.map(({ id }) => id)
+      )
+      assert.deepStrictEqual(yield* found, [change.id])
+      const batch = yield* claim()
+      yield* settle(batch, ...idsOf(batch).map(done))
+      assert.deepStrictEqual(yield* found, [change.id])
+    }).pipe(fresh))
+
   it.effect("shows a bounded part of a large request, and says that there is more", () =>
     Effect.gen(function*() {
       yield* commit(...Array.from({ length: 30 }, () => changeOf())).pipe(Changes.requestedAs("r-1"))

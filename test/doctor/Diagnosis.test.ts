@@ -44,6 +44,9 @@ const healthy: SystemFacts & { readonly database: DatabaseFacts } = {
   sent: answered(200),
   backend: "http://localhost:16686/api",
   found: true,
+  tempo: { url: "http://localhost:3200/api", found: true },
+  listed: { byService: ["1", "2"], byOperation: ["2"] },
+  platform: "linux",
   trace: [
     { id: "a", parent: null, name: "POST /api/v1/tags", service: "wordloom-api" },
     { id: "b", parent: "a", name: "outbox.process", service: "wordloom-search-outbox-worker" }
@@ -65,7 +68,11 @@ const broken: ReadonlyArray<readonly [ids: string, change: Partial<SystemFacts>,
   ["DX-01 DX-07", { sampler: "always_off" }, /the sampler drops every trace/],
   ["DX-01 DX-07", { sent: "connect ECONNREFUSED" }, /nobody takes traces at .+ECONNREFUSED/],
   ["DX-01 DX-07", { sent: answered(404) }, /refuses traces with 404/],
-  ["DX-01 DX-07", { found: false }, /a span was sent, but is not at/],
+  ["DX-01", { found: false }, /a span was sent, but is not at http:\/\/localhost:16686\/api: no such trace/],
+  ["DX-05", { listed: { byService: ["1"], byOperation: ["1", "2"] } }, /1 of the newest 2 batches are not in the list/],
+  ["DX-05", { listed: { byService: ["1"], byOperation: [] } }, /no trace of .+ has projection\.process_batch/],
+  ["DX-07", { tempo: { url: "http://t/api", found: false } }, /is not at http:\/\/t\/api: no such trace/],
+  ["DX-07", { tempo: { url: "http://t/api", found: "refused" } }, /is not at http:\/\/t\/api: refused/],
   [
     "DX-02",
     on({ rowsWithoutTrace: 3, requestsWithoutTrace: 2 }),
@@ -117,6 +124,12 @@ describe("doctor", () => {
       for (const each of wrong) assert.isNotEmpty(each.fix)
     })
   }
+
+  it("counts what failed by its reason and attempt", () => {
+    const failures = [{ errorType: "es_503", times: 5, attempt: 3 }, { errorType: "es_429", times: 2, attempt: 1 }]
+    const found = diagnose({ ...healthy, ...on({ failures }) }).find(({ id }) => id === "DX-14")!
+    assert.deepInclude(found.evidence, { failed: 7, reasons: "es_503: 5, up to attempt 3; es_429: 2, up to attempt 1" })
+  })
 
   it("says what it could not look at", () => {
     const findings = diagnose({ ...healthy, database: "refused", backend: null, found: null, trace: null })

@@ -86,7 +86,7 @@ const systemOf = (projection: Projection, more: Partial<ProjectionFacts> = {}): 
   ...more
 })
 
-const freshRow = (projection: Projection, version: number): RowFacts => ({
+export const freshRow = (projection: Projection, version: number): RowFacts => ({
   projection,
   id: 12,
   version,

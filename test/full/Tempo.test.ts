@@ -1,13 +1,21 @@
 /** A request's whole trace in Tempo, found by TraceQL, and the service graph that Tempo draws of it in Prometheus. */
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { missing, start } from "../../infra/servers.js"
+import * as TraceStoreTempo from "../../layers/tracestore/TraceStoreTempo.ts"
+import type { Finding } from "../../src/doctor/Finding.ts"
+import type { Trace } from "../../src/trace/Trace.ts"
+import { TraceStore } from "../../src/trace/TraceStore.ts"
+import { ended } from "../cli/Commands.ts"
 import { traceQueries } from "../support/Dashboards.ts"
 import { callerOf } from "../support/HttpCall.ts"
+import { otlpReceiver } from "../support/OtlpReceiver.ts"
 import { ownDatabase } from "../support/OwnDatabase.ts"
 import { startProgram, until } from "../support/Programs.ts"
 import { chain, whyNot } from "../support/RealtimeChain.ts"
 import { connect } from "../support/RealtimeClients.ts"
 import { listening, newTag, programsEnv } from "../support/RunningApi.ts"
+import { ofOwnId, sendTo } from "../trace/Otlp.ts"
 
 const lacking = process.env["WORDLOOM_FULL"] === "1"
   ? missing("tempo") ?? missing("prometheus")
@@ -63,6 +71,43 @@ const drawn = async (prometheus: string, edges: ReadonlyArray<Edge>, more: () =>
   }
 }
 
+const verified = (base: string, ...args: ReadonlyArray<string>) =>
+  Effect.runPromise(
+    ended(startProgram("wordloom", {}, ["trace", "verify", "--backend", "tempo", "--base-url", base, ...args]))
+  )
+
+const traceIn = (base: string, id: string): Promise<Trace> =>
+  TraceStore.use(({ get }) => get(id)).pipe(
+    Effect.provide(TraceStoreTempo.layer(new URL(base))),
+    Effect.runPromise
+  ).then((found) => found!.trace)
+
+/** DX-07 of doctor: the collector may take spans that Grafana never shows. */
+const inGrafana = async (env: Readonly<Record<string, string>>, tempo: string): Promise<Finding> => {
+  const program = startProgram("wordloom", env, ["doctor", "--json", "--tempo", tempo])
+  await program.ended
+  const { findings } = JSON.parse(program.output()) as { readonly findings: ReadonlyArray<Finding> }
+  return findings.find(({ id }) => id === "DX-07")!
+}
+
+/** The real trace passes by its id and in a list; a copy of it without one acknowledgement fails, and says which. */
+const verifies = async (tempo: { readonly query: string; readonly otlp: string }, traceId: string) => {
+  const whole = await verified(tempo.query, "--trace-id", traceId)
+  assert.include(whole, { code: 0, err: "" })
+  assert.match(whole.out, /^PASS {2}trace /)
+  const listed = await verified(tempo.query, "--service", "wordloom-api", "--operation", "POST /api/v1/tags")
+  assert.include(listed, { code: 0, err: "" })
+
+  const { spans, ...copy } = ofOwnId(await traceIn(tempo.query, traceId), 1)
+  const acknowledgement = spans.find(({ name, service }) => name === "outbox.ack" && service.includes("search"))
+  await sendTo(tempo.otlp, [{ ...copy, spans: spans.filter((span) => span !== acknowledgement) }])
+  await until("the copy in Tempo", async () => (await fetch(`${tempo.query}/api/traces/${copy.id}`)).ok)
+  const damaged = await verified(tempo.query, "--trace-id", copy.id, "--wait", "0")
+  assert.include(damaged, { code: 1, err: "the trace is not what the contract promises\n" })
+  assert.match(damaged.out, /^FAIL {2}trace /)
+  assert.match(damaged.out, /outbox\.process \(search.*outbox\.ack/)
+}
+
 describe.skipIf(lacking !== undefined)("Tempo", () => {
   it("holds and draws what happened", async () => {
     const prometheus = await start("prometheus", { interval: "1s", targets: {} })
@@ -89,6 +134,14 @@ describe.skipIf(lacking !== undefined)("Tempo", () => {
         return told(found).length >= wholeTrace.length ? found : undefined
       })
       assert.deepStrictEqual(told(trace), wholeTrace)
+
+      await verifies(tempo.urls, traceId)
+      assert.strictEqual((await inGrafana(env, `${tempo.urls.query}/api`)).health, "ok")
+      const other = await otlpReceiver()
+      const missing = await inGrafana({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: other.url }, `${tempo.urls.query}/api`)
+      await other.stop()
+      assert.strictEqual(missing.health, "fail")
+      assert.match(missing.fix!, /let the collector export to Tempo/)
 
       // The searches of S2-29: by service, by span, by the caller's request id; and across the asynchronous border.
       const searches = [

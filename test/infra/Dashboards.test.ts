@@ -1,6 +1,7 @@
 /** The dashboards without Grafana: what they ask is asked of a real Prometheus that scrapes the real programs. */
 import { assert, describe, it } from "@effect/vitest"
 import { parser as traceql } from "@grafana/lezer-traceql"
+import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { afterAll, beforeAll } from "vitest"
@@ -17,6 +18,8 @@ import { created, listening, newLibrary, newTag, programsEnv } from "../support/
 
 const lacking = missing("prometheus")
 if (lacking !== undefined) console.warn(`The dashboards' queries are not asked: ${lacking}`)
+
+const promtool = Path.join(import.meta.dirname, "../../.tools/prometheus/promtool")
 
 const isOf = (kind: string) => ({ type }: { readonly type: string }) => type === kind
 const source = (kind: string) => datasources.find(isOf(kind))!
@@ -129,6 +132,7 @@ describe.skipIf(lacking !== undefined)("what the panels ask", () => {
     readonly prometheus: Awaited<ReturnType<typeof start<"prometheus">>>
     readonly call: Caller
     readonly base: string
+    readonly workerMetrics: string
   }
 
   const ask = async (path: string, parameters: Readonly<Record<string, string>>) => {
@@ -165,7 +169,8 @@ describe.skipIf(lacking !== undefined)("what the panels ask", () => {
     const base = await listening(programs[0]!)
     const targets = { "wordloom-api": [new URL(base).host], "wordloom-worker": [`127.0.0.1:${ports.metrics}`] }
     const prometheus = await start("prometheus", { interval: "1s", targets })
-    running = { database, collector, programs, prometheus, base, call: callerOf(base) }
+    const workerMetrics = `http://127.0.0.1:${ports.metrics}`
+    running = { database, collector, programs, prometheus, base, workerMetrics, call: callerOf(base) }
     await programs[1]!.printed(/draining/)
   })
 
@@ -208,6 +213,16 @@ describe.skipIf(lacking !== undefined)("what the panels ask", () => {
     const asked = [...promQueries.map(({ query }) => query), ...recorded.map(({ expr }: any) => expr as string)]
     const unknown = asked.flatMap(names).filter((name) => !known.has(name) && !known.has(base(name)))
     assert.deepStrictEqual([...new Set(unknown)], [])
+  })
+
+  it("comes from metrics with which Prometheus' own tool finds no fault but Node's own names", async () => {
+    for (const base of [running.base, running.workerMetrics]) {
+      const input = await (await fetch(`${base}/metrics`)).text()
+      const { stderr, stdout } = spawnSync(promtool, ["check", "metrics"], { input, encoding: "utf8" })
+      // Gauges since the first client library for Node; every dashboard of Node's knows them by these names.
+      const faults = `${stdout}${stderr}`.split("\n").filter((line) => !/^(nodejs_active_\w+_total .*)?$/.test(line))
+      assert.deepStrictEqual(faults, [], base)
+    }
   })
 
   it("leads on: exemplars name traces that were exported, under the label that Grafana looks for", async () => {

@@ -6,8 +6,10 @@ import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { missing, start } from "../../infra/servers.js"
 import type { Finding } from "../../src/doctor/Finding.ts"
+import type { Trace } from "../../src/trace/Trace.ts"
 import { type Program, startProgram, until } from "../support/Programs.ts"
 import { newTag, programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { sendTo } from "../trace/Otlp.ts"
 
 const lacking = missing("jaeger")
 if (lacking !== undefined) console.warn(`Doctor is not asked for traces: ${lacking}`)
@@ -22,6 +24,28 @@ const run = async (env: Readonly<Record<string, string>>, ...args: ReadonlyArray
   const of = (id: string) => findings.find((each) => each.id === id)!
   const failed = findings.filter(({ health }) => health === "fail").map(({ id }) => id)
   return { code: program.process.exitCode, healthy, of, failed, findings }
+}
+
+/** A trace of the worker with another operation than its batches have. */
+const otherTrace = (n: number, at: bigint): Trace => {
+  const id = `${n.toString(16).padStart(2, "0")}${"a".repeat(30)}`
+  return {
+    id,
+    spans: [{
+      traceId: id,
+      spanId: id.slice(0, 16),
+      parentId: undefined,
+      name: "outbox.housekeeping",
+      service: "wordloom-search-outbox-worker",
+      kind: "internal",
+      start: at,
+      end: at + 1_000_000n,
+      failed: false,
+      message: "",
+      attributes: {},
+      links: []
+    }]
+  }
 }
 
 describe("doctor", () => {
@@ -68,6 +92,34 @@ describe("doctor", () => {
     if (jaeger === undefined) return
     assert.match(found.of("DX-01").cause, /a span was sent and found again/)
     for (const id of ["DX-08", "DX-20"]) assert.strictEqual(found.of(id).health, "ok", found.of(id).cause)
+  })
+
+  it.skipIf(lacking !== undefined)("finds a worker's traces that a list by service alone leaves out", async () => {
+    const at = { traces: `${jaeger!.urls.query}/api` }
+    const before = await until("a batch in the list", async () => {
+      const seen = await doctor({}, "--traces", at.traces)
+      return seen.of("DX-05").health === "ok" ? seen.of("DX-05") : undefined
+    })
+    assert.isAbove(Number(before.evidence["by_operation"]), 0)
+    const now = BigInt(Date.now()) * 1_000_000n
+    const others = Array.from({ length: 20 }, (_, n) => otherTrace(n, now))
+    await sendTo(jaeger!.urls.otlp, others)
+    await until("the others in Jaeger", async () => (await fetch(`${at.traces}/traces/${others.at(-1)!.id}`)).ok)
+    const found = (await doctor({}, "--traces", at.traces)).of("DX-05")
+    assert.strictEqual(found.health, "warn")
+    assert.match(found.cause, /are not in the list of wordloom-search-outbox-worker alone/)
+    assert.match(found.fix!, /trace verify .+--operation projection\.process_batch/)
+  })
+
+  it("finds a Tempo that is away, and says where to say that there is one", async () => {
+    const away = (await doctor({}, "--tempo", "http://127.0.0.1:1/api")).of("DX-07")
+    const unsaid = (await doctor()).of("DX-07")
+    if (jaeger === undefined) return assert.strictEqual(away.health, "warn")
+    assert.strictEqual(away.health, "fail")
+    assert.match(away.cause, /a span was sent, but is not at http:\/\/127\.0\.0\.1:1\/api: (?!no such trace)/)
+    assert.match(away.fix!, /start Tempo/)
+    assert.strictEqual(unsaid.health, "skip")
+    assert.match(unsaid.cause, /--tempo/)
   })
 
   it("finds settings that let no trace arrive", async () => {

@@ -179,6 +179,24 @@ it.effect("the last member to leave says so, and a push for nobody too", () => {
   )
 })
 
+it.effect("who was told that it has joined is a member, also when what it missed could not be read just then", () => {
+  const script = fresh(3)
+  return inRooms(
+    script,
+    Effect.gen(function*() {
+      const rooms = yield* Rooms
+      const { member, seen } = memberOf()
+      yield* rooms.join(ref, member, 1, () => (script.away = true))
+      assert.deepStrictEqual(seen, [])
+      script.away = false
+      yield* rooms.attend
+      assert.deepStrictEqual(seen, [2, 3])
+      assert.strictEqual(yield* push(script, 4), 1)
+      assert.deepStrictEqual(seen, [2, 3, 4])
+    })
+  )
+})
+
 it.effect("who could not join leaves nothing behind", () => {
   const script = { ...fresh(), away: true }
   return inRooms(

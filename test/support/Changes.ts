@@ -34,6 +34,13 @@ export const commit = (...changes: ReadonlyArray<Change>) =>
     yield* transaction.run(outbox.append(changes))
   })
 
+/** As fan-outs and repairs do, which tell of no change. */
+export const commitTo = (projection: Projection, ...changes: ReadonlyArray<Change>) =>
+  Effect.gen(function*() {
+    const [outbox, transaction] = [yield* Outbox, yield* Transaction]
+    yield* transaction.run(outbox.append(changes, [projection]))
+  })
+
 /** Commits that many changes, the oldest first, and answers them; all of them in one lane if it is said. */
 export const commitMany = Effect.fnUntraced(function*(count: number, lane?: number) {
   const changes = Array.from({ length: count }, () => changeOf(lane === undefined ? {} : { id: idInLane(lane) }))

@@ -29,7 +29,8 @@ const names: Readonly<Record<number, string>> = {
 /** As the driver sends it: a string has no type of its own. */
 const typeOf = (value: unknown): string => {
   if (PgTypes.isParameter(value)) return names[value.oid] ?? "unknown"
-  return typeof value !== "number" ? "unknown" : Number.isInteger(value) ? "int4" : "float8"
+  if (typeof value !== "number") return "unknown"
+  return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? "int4" : "float8"
 }
 
 const quoted = (value: unknown): string => {

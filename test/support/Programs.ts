@@ -1,6 +1,7 @@
 /** The real programs as child processes, as people start them. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { createRequire } from "node:module"
 import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -42,17 +43,25 @@ export interface Program {
   readonly ended: Promise<unknown>
 }
 
-export const startProgram = (name: string, env: Readonly<Record<string, string>>, args: ReadonlyArray<string> = []) =>
-  startScript(fileURLToPath(new URL(`../../programs/${name}.js`, import.meta.url)), env, args)
+/** Runs a program itself. An older Node starts this one beside it, and would be killed in its place. */
+export const newNode = createRequire(import.meta.url).resolve("node/bin/node")
+
+export const startProgram = (
+  name: string,
+  env: Readonly<Record<string, string>>,
+  args: ReadonlyArray<string> = [],
+  node = process.execPath
+) => startScript(fileURLToPath(new URL(`../../programs/${name}.js`, import.meta.url)), env, args, node)
 
 /** Only what a test says is in the environment, so that no setting of the machine decides. */
 export const startScript = (
   file: string,
   env: Readonly<Record<string, string>>,
-  args: ReadonlyArray<string> = []
+  args: ReadonlyArray<string> = [],
+  node = process.execPath
 ): Program => {
   const name = basename(file, ".js")
-  const child = spawn(process.execPath, [file, ...args], {
+  const child = spawn(node, [file, ...args], {
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], WORDLOOM_LOG_FORMAT: "json", ...env },
     stdio: ["ignore", "pipe", "pipe"]
   })

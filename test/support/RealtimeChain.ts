@@ -2,7 +2,7 @@
 import { missing, start } from "../../infra/servers.js"
 import { reservePorts } from "../../infra/servers/system.js"
 import { type OwnDatabase, ownDatabase } from "./OwnDatabase.ts"
-import { type Program, startProgram } from "./Programs.ts"
+import { newNode, type Program, startProgram } from "./Programs.ts"
 
 export const whyNot = missing("nats")
 
@@ -13,7 +13,7 @@ export interface Chain {
   readonly task: () => Promise<Program>
   /** With the address that clients open. */
   readonly gateway: (port?: number) => Promise<{ readonly program: Program; readonly url: string }>
-  readonly nats: { readonly crash: () => Promise<void>; readonly again: () => Promise<void> }
+  readonly nats: Pick<Awaited<ReturnType<typeof start<"nats">>>, "crash" | "lose" | "again">
   readonly stop: () => Promise<void>
 }
 
@@ -35,7 +35,7 @@ export const chain = async (more: Readonly<Record<string, string>> = {}): Promis
   }
   const programs: Array<Program> = []
   const run = async (name: string, ready: RegExp, own: Readonly<Record<string, string>> = {}) => {
-    const program = startProgram(name, { ...env, ...own })
+    const program = startProgram(name, { ...env, ...own }, [], newNode)
     programs.push(program)
     return { program, found: await program.printed(ready) }
   }

@@ -1,11 +1,15 @@
 /** How Effect's spans look to OpenTelemetry: status, error text, parents and tracestate by its conventions. */
 import { assert, describe, it } from "@effect/vitest"
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api"
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
+import { resourceFromAttributes } from "@opentelemetry/resources"
+import { AlwaysOnSampler, type ReadableSpan, type Sampler } from "@opentelemetry/sdk-trace-base"
 import { Cause, Clock, Effect, Exit, Fiber, Layer, Result, Tracer } from "effect"
+import * as Keeper from "../../layers/telemetry/Keeper.ts"
 import { RecordedSpan } from "../../layers/telemetry/RecordedSpan.ts"
+import type { Recorder, Recording } from "../../layers/telemetry/Segment.ts"
 import * as TracerProvider from "../../layers/telemetry/TracerProvider.ts"
 import { read } from "../../src/settings/Settings.ts"
+import * as KeepRule from "../../src/telemetry/KeepRule.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 
@@ -15,12 +19,27 @@ const traceparent = `00-${traceId}-00f067aa0ba902b7-01`
 const settings = (env: Readonly<Record<string, string>> = {}) =>
   Result.getOrThrow(read({ WORDLOOM_TRACING: "local", ...env }))
 
+const recordingOf = (recorder: Recorder, sampler: Sampler = new AlwaysOnSampler()): Recording => ({
+  resource: resourceFromAttributes({}),
+  scope: { name: "test" },
+  sampler,
+  recorder
+})
+
+const keeper = Keeper.make({
+  rule: KeepRule.nothing,
+  holdMs: 0,
+  holdBytes: 0,
+  now: () => 0,
+  rebuild: () => {}
+})
+
 /** Runs `effect` and answers the spans as an exporter gets them, in the order in which they ended. */
 const exported = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
-    const exporter = new InMemorySpanExporter()
-    const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
-    const tracer = Tracer.make({ span: (options) => new RecordedSpan(provider.getTracer("test"), options) })
+    const spans: Array<ReadableSpan> = []
+    const recording = recordingOf({ keeper, offer: (span) => void spans.push(span) })
+    const tracer = Tracer.make({ span: (options) => new RecordedSpan(recording, options) })
     const exit = yield* Effect.exit(effect).pipe(
       Effect.provideService(Tracer.Tracer, tracer),
       Effect.provide(
@@ -30,7 +49,7 @@ const exported = <A, E>(effect: Effect.Effect<A, E>) =>
         )
       )
     )
-    return { exit, spans: exporter.getFinishedSpans() }
+    return { exit, spans }
   })
 
 const only = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -161,21 +180,21 @@ describe("a recorded span", () => {
       assert.strictEqual(span.events[0]!.name, "happened")
     }))
 
-  it.live("goes on with the work when the SDK throws, at the start of a span or at its end", () =>
+  it.live("goes on with the work when something throws, at the start of a span or at its end", () =>
     Effect.gen(function*() {
-      const calm = {
-        onStart: () => {},
-        onEnd: () => {},
-        forceFlush: () => Promise.resolve(),
-        shutdown: () => Promise.resolve()
-      }
       const angry = () => {
-        throw new Error("the SDK is angry")
+        throw new Error("angry")
       }
       let failures = 0
-      for (const processor of [{ ...calm, onStart: angry }, { ...calm, onEnd: angry }]) {
-        const otel = new BasicTracerProvider({ spanProcessors: [processor] }).getTracer("test")
-        const tracer = safe(Tracer.make({ span: (options) => new RecordedSpan(otel, options) }), () => void failures++)
+      const recordings = [
+        recordingOf({ keeper, offer: () => {} }, { shouldSample: angry }),
+        recordingOf({ keeper, offer: angry })
+      ]
+      for (const recording of recordings) {
+        const tracer = safe(
+          Tracer.make({ span: (options) => new RecordedSpan(recording, options) }),
+          () => void failures++
+        )
         const answer = yield* Effect.succeed(1).pipe(
           Effect.withSpan("angry"),
           Effect.provideService(Tracer.Tracer, tracer)
@@ -184,6 +203,21 @@ describe("a recorded span", () => {
       }
       // The end of a span guards itself.
       assert.strictEqual(failures, 1)
+    }))
+
+  it.live("has at most 128 attributes, and an odd value of one hurts nobody", () =>
+    Effect.gen(function*() {
+      const odd = {
+        toString: () => {
+          throw new Error("odd")
+        }
+      }
+      const values = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`key${n}`, n]))
+      const span = yield* only(Effect.withSpan(Effect.annotateCurrentSpan({ ...values, key0: 7 }), "many", {
+        attributes: { odd }
+      }))
+      assert.isAtMost(Object.keys(span.attributes).length, 128)
+      assert.strictEqual(span.attributes["key0"], 7)
     }))
 })
 

@@ -1,9 +1,10 @@
 /** The queue to the collector, against every fault of a collector: bounded, one at a time, and exactly counted. */
 import { assert, describe, it } from "@effect/vitest"
-import { SpanKind, SpanStatusCode } from "@opentelemetry/api"
+import { SpanKind } from "@opentelemetry/api"
 import { resourceFromAttributes } from "@opentelemetry/resources"
-import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-base"
+import type { SpanExporter } from "@opentelemetry/sdk-trace-base"
 import { Context, type Duration, Effect, Exit, Metric, Scope } from "effect"
+import { FinishedSpan } from "../../layers/telemetry/FinishedSpan.ts"
 import * as OtlpHttp from "../../layers/telemetry/OtlpHttp.ts"
 import * as SpanQueue from "../../layers/telemetry/SpanQueue.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
@@ -12,24 +13,22 @@ import { until } from "../support/Programs.ts"
 
 const resource = resourceFromAttributes({ "service.name": "test" })
 
-const span = (text = "", isError = false): ReadableSpan => ({
-  name: "span",
-  kind: SpanKind.INTERNAL,
-  spanContext: () => ({ traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", traceFlags: 1 }),
-  startTime: [1, 0],
-  endTime: [2, 0],
-  status: { code: isError ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
-  attributes: { text },
-  links: [],
-  events: [],
-  duration: [1, 0],
-  ended: true,
-  resource,
-  instrumentationScope: { name: "test" },
-  droppedAttributesCount: 0,
-  droppedEventsCount: 0,
-  droppedLinksCount: 0
-})
+const span = (text = "", isError = false) =>
+  new FinishedSpan(
+    {
+      name: "span",
+      kind: SpanKind.INTERNAL,
+      spanId: "00f067aa0ba902b7",
+      parentId: undefined,
+      isRemote: false,
+      begun: 1_000_000_000n,
+      ended: 2_000_000_000n,
+      attributes: { text },
+      error: isError ? "no luck" : undefined
+    },
+    { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", traceFlags: 1, traceState: undefined },
+    { resource, scope: { name: "test" } }
+  )
 
 const valueOf = ({ metric }: { readonly metric: Metric.Counter<number> }, labels: Record<string, string>) =>
   Metric.withAttributes(metric, labels).valueUnsafe(Context.empty()).count
@@ -181,6 +180,29 @@ describe("the queue", () => {
     )
     assert.deepInclude(found, { exported: 8, dropped: 2 })
     await collector.stop()
+  })
+
+  it("is sent in small batches while there is room, and in large ones once there is not, or at its end", async () => {
+    const sizes: Array<number> = []
+    const sink: OtlpHttp.SpanSink = {
+      export: (spans, done) => {
+        sizes.push(spans.length)
+        setImmediate(done, { _tag: "Accepted", rejected: 0 })
+      },
+      abort: () => {},
+      shutdown: () => Promise.resolve()
+    }
+    const found = await accounted(sink, async (queue) => {
+      fill(queue, 400)
+      await until("a few to be left", () => queue.held().spans < 128)
+      fill(queue, 1_000)
+      await until("a few to be left again", () => queue.held().spans < 128)
+      return 1_400 + fill(queue, 400)
+    }, { spanQueueMax: 2_000, spanBatchMax: 500, spanDelayMs: 60_000, flushFor: "1 minute" })
+    assert.deepInclude(found, { exported: 1_800, dropped: 0 })
+    assert.deepStrictEqual(sizes.slice(0, 3), [128, 128, 128])
+    assert.isTrue(sizes.slice(3).includes(500))
+    assert.isAbove(sizes.at(-1)!, 128)
   })
 
   const patient = { spanDelayMs: 60_000, spanBatchMax: 100_000, flushFor: 1 }

@@ -7,6 +7,23 @@ const keptMax = 120
 /** Where as many watch as can, the overview is asked for instead. */
 const askEvery = 5_000
 
+/**
+ * What comes with the page, behind all else in it: figures that are there before a connection is. Told once, and only
+ * when the page has ended.
+ *
+ * @type {Promise<Overview | undefined>}
+ */
+const sent = new Promise((done) => {
+  const read = () => {
+    const now = /** @type {HTMLTemplateElement | null} */ (document.getElementById("now"))
+    done(now === null ? undefined : JSON.parse(now.content.textContent ?? ""))
+    now?.remove()
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", read)
+  else read()
+})
+let isFirst = true
+
 /** @typedef {"connecting" | "live" | "asking" | "database" | "away"} Link */
 
 /**
@@ -19,6 +36,7 @@ export const live = (changed) => {
   let timer
   /** @type {EventSource | undefined} */
   let source
+  let isStopped = false
 
   /** @param {Overview} overview @param {Link} link */
   const seen = (overview, link) => {
@@ -63,10 +81,19 @@ export const live = (changed) => {
     if (!document.hidden) watch()
   }
   document.addEventListener("visibilitychange", turned)
-  watch()
+  if (isFirst) {
+    isFirst = false
+    // A connection begins with a look of its own, which would hold up the one that the page brings.
+    void sent.then((now) => {
+      if (isStopped) return
+      if (now !== undefined) seen(now, "connecting")
+      turned()
+    })
+  } else watch()
   return {
     state,
     stop: () => {
+      isStopped = true
       close()
       document.removeEventListener("visibilitychange", turned)
     }

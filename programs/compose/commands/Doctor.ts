@@ -16,6 +16,7 @@ import * as Output from "./Output.ts"
 export interface Input {
   readonly api: string | undefined
   readonly traces: string | undefined
+  readonly tempo: string | undefined
   readonly manifests: string
   readonly json: boolean
 }
@@ -26,7 +27,7 @@ const backendOf = (traceUrl: string | undefined) => {
   return url === null ? null : `${url.origin}/api`
 }
 
-const toldBy = ({ api, manifests, traces }: Input) =>
+const toldBy = ({ api, manifests, tempo, traces }: Input) =>
   Effect.map(Settings, (settings): Told => {
     const host = settings.httpHost === "0.0.0.0" ? "127.0.0.1" : settings.httpHost
     return {
@@ -37,7 +38,9 @@ const toldBy = ({ api, manifests, traces }: Input) =>
       logsAreJson: settings.logFormat === "json" || settings.logJsonLines || settings.logFormat === undefined,
       backend: traces?.replace(/\/+$/, "") ?? backendOf(settings.traceUrl),
       apiUrl: api?.replace(/\/+$/, "") ?? `http://${host}:${settings.httpPort}`,
-      folder: manifests
+      tempoUrl: tempo?.replace(/\/+$/, "") ?? null,
+      folder: manifests,
+      platform: `${process.platform}, Node ${process.versions.node}`
     }
   })
 
