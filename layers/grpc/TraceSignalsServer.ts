@@ -1,8 +1,8 @@
 /** Kept traces' signals for processes without a database, served beside logic. */
 import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js"
-import { Duration, Effect, type Fiber, Result, Schema } from "effect"
+import { Cause, Duration, Effect, type Fiber, Result, Schema } from "effect"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
-import { TraceSignals } from "../../src/telemetry/TraceSignals.ts"
+import type { TraceSignals } from "../../src/telemetry/TraceSignals.ts"
 import { requests } from "./SignalsProto.ts"
 
 type Method = keyof typeof requests
@@ -33,7 +33,7 @@ export const implementation = (
   const handled =
     <M extends Method>(method: M, handler: Handlers[M]) =>
     (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
-      const decoded = Schema.decodeUnknownResult(requests[method] as Schema.Codec<RequestOf<M>>)(call.request)
+      const decoded = Schema.decodeUnknownResult(requests[method])(call.request)
       if (Result.isFailure(decoded)) {
         return reply(refusal(status.INVALID_ARGUMENT, decoded.failure.message.slice(0, 512)))
       }
@@ -41,9 +41,9 @@ export const implementation = (
         onSuccess: (value) => reply(null, value),
         onFailure: ({ message }) => reply(refusal(status.UNAVAILABLE, message))
       }).pipe(
-        Effect.catchCause((cause) =>
+        Effect.catchDefect((defect) =>
           Effect.andThen(
-            Effect.logError("a call broke", { method }, cause),
+            Effect.logError("a call broke", { method }, Cause.die(defect)),
             Effect.sync(() => reply(refusal(status.INTERNAL, "an unexpected error")))
           )
         ),

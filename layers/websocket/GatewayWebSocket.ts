@@ -35,10 +35,11 @@ const refuse = (socket: Duplex, status: string) => {
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
+/** Whoever knocks hears that the door is open; whether the gateway is ready is said on its port for probes. */
 const answerPlain = (server: Server) =>
   server.on("request", (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? ""
-    const isHealth = request.method === "GET" && /^\/health(\/(live|ready|startup))?$/.test(path)
+    const isHealth = request.method === "GET" && path === "/health"
     response.writeHead(isHealth ? 200 : 426, { "content-type": "application/json", "upgrade": "websocket" })
     response.end(isHealth ? "{\"status\":\"ok\"}" : "{\"title\":\"this port speaks WebSocket\"}")
   })

@@ -55,6 +55,14 @@ describe("frames", () => {
     return client.frame("joined", ({ type }) => type === "joined")
   }
 
+  it("come in by a door that the program's probes know", async () => {
+    const [, base] = await program.printed(/wordloom ready (\S+)/)
+    const { checks } = await (await fetch(`${base}/health/startup`)).json() as Record<string, any>
+    assert.deepStrictEqual(checks.websocket_server, { status: "pass", port: Number(new URL(url).port) })
+    const knock = async (path: string) => (await fetch(new URL(path, url.replace("ws:", "http:")))).status
+    assert.deepStrictEqual([await knock("/health"), await knock("/health/ready")], [200, 426])
+  })
+
   it("with a valid debug token have their traces kept whole, and with any other word none", async () => {
     const session = await newTag()
     const client = await connect(url)

@@ -12,6 +12,8 @@ import { callerOf } from "../support/HttpCall.ts"
 import { otlpReceiver } from "../support/OtlpReceiver.ts"
 import { ownDatabase } from "../support/OwnDatabase.ts"
 import { startProgram, until } from "../support/Programs.ts"
+import { chain, whyNot } from "../support/RealtimeChain.ts"
+import { connect } from "../support/RealtimeClients.ts"
 import { listening, newTag, programsEnv } from "../support/RunningApi.ts"
 import { ofOwnId, sendTo } from "../trace/Otlp.ts"
 
@@ -51,6 +53,22 @@ const wholeTrace = [
 const aroundNow = () => {
   const now = Math.floor(Date.now() / 1_000)
   return { start: String(now - 1_800), end: String(now + 1_800) }
+}
+
+type Edge = readonly [client: string, server: string, connection: string]
+
+/** `more` happens again and again, so that counters move and what has only one half is looked at again. */
+const drawn = async (prometheus: string, edges: ReadonlyArray<Edge>, more: () => Promise<unknown>) => {
+  for (const [client, server, connection] of edges) {
+    await until(`the edge ${client} → ${server}`, async () => {
+      await more()
+      const query = `traces_service_graph_request_total{client="${client}",server="${server}"} > 0`
+      const { data } = await ask(`${prometheus}/api/v1/query`, { query })
+      const kinds = data.result.map(({ metric }: any) => metric.connection_type)
+      if (kinds.length > 0) assert.include(kinds, connection)
+      return kinds.length > 0
+    })
+  }
 }
 
 const verified = (base: string, ...args: ReadonlyArray<string>) =>
@@ -155,28 +173,53 @@ describe.skipIf(lacking !== undefined)("Tempo", () => {
       }
 
       const { pathname } = new URL(database.url)
-      const edges = [
+      const edges: ReadonlyArray<Edge> = [
         ["wordloom-api", "wordloom-search-outbox-worker", "messaging_system"],
         ["wordloom-api", "wordloom-chronicle-outbox-worker", "messaging_system"],
         ["wordloom-api", pathname.slice(1), "virtual_node"],
         ["wordloom-search-outbox-worker", pathname.slice(1), "virtual_node"]
       ]
-      for (const [client, server, connection] of edges) {
-        await until(`the edge ${client} → ${server}`, async () => {
-          // More changes, so that counters move and what has only one half is looked at again.
-          await newTag(call)
-          const query = `traces_service_graph_request_total{client="${client}",server="${server}"} > 0`
-          const { data } = await ask(`${prometheus.url}/api/v1/query`, { query })
-          const kinds = data.result.map(({ metric }: any) => metric.connection_type)
-          if (kinds.length > 0) assert.include(kinds, connection)
-          return kinds.length > 0
-        })
-      }
+      await drawn(prometheus.url, edges, () => newTag(call))
     } finally {
       await Promise.all(programs.map((program) => program.stop()))
       await tempo.stop()
       await prometheus.stop()
       await database.drop()
+    }
+  })
+
+  it.skipIf(whyNot !== undefined)("draws gateway, logic and task of the realtime chain", async () => {
+    const prometheus = await start("prometheus", { interval: "1s", targets: {} })
+    const tempo = await start("tempo", { remoteWrite: prometheus.url })
+    const running = await chain({
+      WORDLOOM_TRACING_ENABLED: "1",
+      OTEL_EXPORTER_OTLP_ENDPOINT: tempo.urls.otlp,
+      OTEL_TRACES_SAMPLER: "always_on"
+    })
+    try {
+      await running.logic()
+      await running.task()
+      const client = await connect((await running.gateway()).url)
+      const id = crypto.randomUUID()
+      await running.database.query("insert into tags (id, name, color) values ($1::uuid, $1, '#000000')", id)
+      client.send({ type: "join", session: `tag/${id}` })
+      await client.frame("joined", ({ type }) => type === "joined")
+      let said = 0
+      const edges: ReadonlyArray<Edge> = [
+        ["wordloom-gateway", "wordloom-logic", ""],
+        ["wordloom-logic", "wordloom-task", "messaging_system"],
+        ["wordloom-task", "wordloom-gateway", ""]
+      ]
+      await drawn(prometheus.url, edges, async () => {
+        const seq = ++said
+        client.send({ type: "send", session: `tag/${id}`, client_id: `c-${seq}`, text: "hello" })
+        await client.frame("the message", (frame) => frame["type"] === "message" && frame["seq"] === seq)
+      })
+      client.socket.close()
+    } finally {
+      await running.stop()
+      await tempo.stop()
+      await prometheus.stop()
     }
   })
 })

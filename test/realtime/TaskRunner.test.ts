@@ -1,13 +1,13 @@
 /** What a task makes of a message: whose trace it is, whom it tells, and what if somebody cannot be told. */
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Option } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { type CarriedTrace, MessageBus, type Received } from "../../src/realtime/MessageBus.ts"
 import { type Gateway, Presence } from "../../src/realtime/Presence.ts"
 import { Push } from "../../src/realtime/Push.ts"
 import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
 import type { SessionMessage } from "../../src/realtime/Session.ts"
-import { attemptsMax, runOnce, type Turns } from "../../src/realtime/TaskRunner.ts"
+import { attemptsMax, layer as runnerLayer, runOnce, type Turns } from "../../src/realtime/TaskRunner.ts"
 import { chatOf } from "../support/Chats.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
 
@@ -17,13 +17,16 @@ const message = chatOf(1)
 
 type End = "done" | "again" | `buried: ${string}`
 
-const scene = (options: {
+interface Options {
   readonly trace?: CarriedTrace
   readonly attempt?: number
   readonly message?: SessionMessage | undefined
   readonly gateways?: ReadonlyArray<Gateway> | "away"
   readonly answer?: (gateway: Gateway) => Effect.Effect<number, PushFailed>
-}) => {
+  readonly take?: (one: Received) => Effect.Effect<ReadonlyArray<Received>>
+}
+
+const stage = (options: Options) => {
   const ends: Array<End> = []
   const pushed: Array<string | null> = []
   const end = (how: End) => Effect.sync(() => void ends.push(how))
@@ -36,11 +39,12 @@ const scene = (options: {
     bury: (reason) => end(`buried: ${reason}`)
   }
   const { answer = () => Effect.succeed(3), gateways = [{ gateway_id: "g1", address: "a:1" }] } = options
+  const { take = (each) => Effect.succeed([each]) } = options
   const nothing = Effect.die("not asked here")
   const layer = Layer.mergeAll(
     Layer.succeed(
       MessageBus,
-      MessageBus.of({ publish: () => nothing, take: () => Effect.succeed([one]), buried: nothing })
+      MessageBus.of({ publish: () => nothing, take: () => take(one), buried: nothing })
     ),
     Layer.succeed(
       Presence,
@@ -64,6 +68,11 @@ const scene = (options: {
     ),
     RecordedSpans.layer
   )
+  return { ends, pushed, layer }
+}
+
+const scene = (options: Options) => {
+  const { ends, layer, pushed } = stage(options)
   return Effect.gen(function*() {
     yield* runOnce()
     const spans = yield* RecordedSpans.all
@@ -204,4 +213,24 @@ it.effect("tells a session's messages in their order, whichever loop has taken t
     }).pipe(Effect.provide(layer))
     assert.deepStrictEqual(told, [1, 2, 3])
     assert.strictEqual(turns.size, 0)
+  }))
+
+it.effect("pushes what it has taken before it stops, and takes nothing more", () =>
+  Effect.gen(function*() {
+    const [begun, mayEnd, stopping] = [yield* Deferred.make<void>(), yield* Deferred.make<void>(), yield* Scope.make()]
+    let taken = 0
+    const { ends, layer } = stage({
+      take: (one) => Effect.suspend(() => taken++ === 0 ? Effect.succeed([one]) : Effect.never),
+      answer: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.as(Deferred.await(mayEnd), 1))
+    })
+    const runner = runnerLayer({ drainFor: Duration.minutes(1) }).pipe(Layer.provide(layer))
+    yield* Layer.buildWithScope(runner, stopping)
+    yield* Deferred.await(begun)
+    const stopped = yield* Effect.forkChild(Scope.close(stopping, Exit.void))
+    yield* Effect.yieldNow
+    const before = taken
+    yield* Deferred.succeed(mayEnd, undefined)
+    yield* Fiber.join(stopped)
+    assert.deepStrictEqual(ends, ["done"])
+    assert.strictEqual(taken, before)
   }))
