@@ -64,7 +64,7 @@ const drawn = async (prometheus: string, edges: ReadonlyArray<Edge>, more: () =>
       await more()
       const query = `traces_service_graph_request_total{client="${client}",server="${server}"} > 0`
       const { data } = await ask(`${prometheus}/api/v1/query`, { query })
-      const kinds = data.result.map(({ metric }: any) => metric.connection_type)
+      const kinds = data.result.map(({ metric }: any) => metric.connection_type ?? "")
       if (kinds.length > 0) assert.include(kinds, connection)
       return kinds.length > 0
     })
