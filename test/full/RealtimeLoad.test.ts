@@ -26,14 +26,18 @@ const run = async (title: string, chaos: Chaos) => {
     const { programs, restart, urls } = await restarting(running, 2)
     const sessions = await roomsIn(running.database, size.sessions)
     const said: Crowd = await crowd({ ...size, urls, sessions })
-    const before = programs().map(({ pid }) => processCpuMs(pid) ?? 0)
+    const before = new Map(programs().map(({ pid }) => [pid, processCpuMs(pid) ?? 0]))
     const speaking = said.speak()
     await chaos(restart)
     const heads = await speaking.then(() =>
       running.database.query("select 'tag/' || id as session, last_seq from realtime_sessions")
     )
     const report = await said.report(Object.fromEntries(heads.map((head) => [head["session"], head["last_seq"]])))
-    const cpu = programs().map(({ name, pid }, at) => [name, Math.round((processCpuMs(pid) ?? 0) - before[at]!)])
+    // Nobody knows what those that were killed had used.
+    const cpu = programs().filter(({ pid }) => before.has(pid)).map(({ name, pid }) => [
+      name,
+      Math.round((processCpuMs(pid) ?? 0) - before.get(pid)!)
+    ])
     process.stderr.write(`${JSON.stringify({ title, ...size, ...report, cpu_ms: Object.fromEntries(cpu) })}\n`)
     const total = size.rate * size.seconds
     const sum = heads.reduce((all, head) => all + Number(head["last_seq"]), 0)
