@@ -1,6 +1,6 @@
 /** Logic as gateways ask it: one connection, every call with a dead line, the caller's trace and its request id. */
-import { type Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
-import { Clock, Effect, Layer } from "effect"
+import { Metadata } from "@grpc/grpc-js"
+import { Effect, Layer } from "effect"
 import { Logic } from "../../src/realtime/Logic.ts"
 import { LogicUnavailable, type MessageInvalid, type SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
@@ -16,14 +16,9 @@ import {
   type requests,
   serviceName
 } from "./ChatProto.ts"
+import { ask, opened } from "./Unary.ts"
 
 type Method = keyof typeof requests
-type Unary = (
-  request: object,
-  metadata: Metadata,
-  options: { readonly deadline: Date },
-  done: (error: ServiceError | null, reply: never) => void
-) => { readonly cancel: () => void }
 
 const metadataNow = Effect.gen(function*() {
   const metadata = new Metadata()
@@ -35,20 +30,12 @@ const metadataNow = Effect.gen(function*() {
 })
 
 const make = Effect.fnUntraced(function*(address: string) {
-  const client = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      new LogicStub(address, credentials.createInsecure(), {
-        "grpc.max_receive_message_length": messageMax,
-        "grpc.max_send_message_length": messageMax,
-        "grpc.keepalive_time_ms": 20_000,
-        "grpc.keepalive_timeout_ms": 5_000,
-        // A logic that was killed is back within seconds.
-        "grpc.initial_reconnect_backoff_ms": 200,
-        "grpc.max_reconnect_backoff_ms": 2_000
-      })
-    ),
-    (opened: Client) => Effect.sync(() => opened.close())
-  )
+  const client = yield* opened(LogicStub, address, {
+    "grpc.max_receive_message_length": messageMax,
+    "grpc.max_send_message_length": messageMax,
+    "grpc.keepalive_time_ms": 20_000,
+    "grpc.keepalive_timeout_ms": 5_000
+  })
 
   const call = <A>(
     method: Method,
@@ -58,26 +45,18 @@ const make = Effect.fnUntraced(function*(address: string) {
   ): Effect.Effect<A, Refusal> =>
     Effect.gen(function*() {
       const metadata = yield* metadataNow
-      const now = yield* Clock.currentTimeMillis
       yield* Effect.annotateCurrentSpan({
         "rpc.system.name": "grpc",
         "rpc.method": `${serviceName}/${method}`,
         "server.address": address
       })
-      return yield* Effect.callback<A, Refusal>((resume) => {
-        const unary = (client as unknown as Record<Method, Unary>)[method].bind(client)
-        // The library looks at the same clock; a monotonic one stands still while the machine sleeps.
-        const deadline = new Date(now + answerWithinMs)
-        const going = unary(request, metadata, { deadline }, (error, reply) => {
-          if (error !== null) return resume(Effect.fail(fromStatus(error, asked)))
-          try {
-            resume(Effect.succeed(read(reply)))
-          } catch (unreadable) {
-            resume(Effect.fail(new LogicUnavailable({ detail: `its answer could not be read: ${String(unreadable)}` })))
-          }
-        })
-        return Effect.sync(() => going.cancel())
-      })
+      return yield* ask(client, { method, request, metadata, withinMs: answerWithinMs }, read).pipe(
+        Effect.mapError((failed) =>
+          "refused" in failed
+            ? fromStatus(failed.refused, asked)
+            : new LogicUnavailable({ detail: `its answer could not be read: ${String(failed.unreadable)}` })
+        )
+      )
     })
 
   const nobody = { session: "", client_id: "" }
@@ -123,5 +102,5 @@ const make = Effect.fnUntraced(function*(address: string) {
   })
 })
 
-/** `host:port`. It connects when it is first asked, and again whenever it must. */
+/** `host:port`. */
 export const layer = (address: string) => Layer.effect(Logic, make(address))

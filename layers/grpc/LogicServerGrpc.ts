@@ -9,7 +9,7 @@ import { excerpt } from "../../src/domain/Text.ts"
 import { Incoming, ServedLogic } from "../../src/realtime/LogicServing.ts"
 import { LogicUnavailable, MessageInvalid } from "../../src/realtime/RealtimeErrors.ts"
 import { received } from "../../src/telemetry/Carriers.ts"
-import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { CurrentRequest, isRequestId } from "../../src/telemetry/CurrentRequest.ts"
 import { TraceSignals } from "../../src/telemetry/TraceSignals.ts"
 import {
   answerWithinMs,
@@ -56,8 +56,6 @@ const handlersOf = (logic: ServedLogic["Service"]): Handlers => ({
   Retire: ({ gateway_id }) => Effect.as(logic.retire(gateway_id), {})
 })
 
-const requestIdShape = /^[A-Za-z0-9._-]{1,64}$/
-
 const invalid = (error: Schema.SchemaError) => new MessageInvalid({ detail: excerpt(error.message, 500) })
 
 /** Below the caller's trace; an error of ours is told without its inside, which goes to the log. */
@@ -69,7 +67,7 @@ const answer = <M extends Method>(
   Effect.gen(function*() {
     const random = yield* SecureRandom.SecureRandom
     const given = String(call.metadata.get("x-request-id")[0] ?? "")
-    const requestId = requestIdShape.test(given) ? given : yield* random.uuidV7()
+    const requestId = isRequestId(given) ? given : yield* random.uuidV7()
     const trace = yield* received("grpc", metadataCarrier.read(call.metadata))
     const decoded = Schema.decodeUnknownResult(requests[method] as Schema.Codec<RequestOf<M>>)(call.request)
     return yield* Effect.gen(function*() {

@@ -23,16 +23,22 @@ const whenOpen = (door: OpenDoor["Service"], otherwise: CheckResult, look: (url:
 const listening = (otherwise: CheckResult) => (door: OpenDoor["Service"]) =>
   whenOpen(door, otherwise, ({ port }) => Effect.succeed({ status: "pass", port: Number(port) }))
 
+/** Whether logic can be asked, by way of what gateways ask. */
+const checkedLogic = Effect.gen(function*() {
+  const { make } = yield* Effect.promise(() => import("../../layers/grpc/LogicProbe.ts"))
+  const { grpcHost, grpcPort, healthTimeout } = yield* Settings
+  const { serves } = yield* make(`${grpcHost}:${grpcPort}`, healthTimeout)
+  return { check: checked(serves, healthTimeout) }
+})
+
 export const gateway = Layer.effect(
   FurtherChecks,
   Effect.gen(function*() {
-    const { make } = yield* Effect.promise(() => import("../../layers/grpc/LogicProbe.ts"))
-    const { grpcHost, grpcPort, healthTimeout } = yield* Settings
+    const { healthTimeout } = yield* Settings
     const door = yield* OpenDoor
-    const { serves } = yield* make(`${grpcHost}:${grpcPort}`, healthTimeout)
     return {
       ready: {
-        logic: checked(serves, healthTimeout),
+        logic: (yield* checkedLogic).check,
         websocket_server: whenOpen(door, closed, (url) => checked(knocking(url), healthTimeout))
       },
       startup: { websocket_server: listening(closed)(door) }
@@ -61,13 +67,9 @@ export const task = Layer.effect(
   Effect.map(nats, (ready) => ({ ready, startup: {} }))
 ).pipe(Layer.provide(natsClient))
 
-/** Also whether it can be asked at all: what gateways ask. */
 export const logic = Layer.effect(
   FurtherChecks,
   Effect.gen(function*() {
-    const { make } = yield* Effect.promise(() => import("../../layers/grpc/LogicProbe.ts"))
-    const { grpcHost, grpcPort, healthTimeout } = yield* Settings
-    const { serves } = yield* make(`${grpcHost}:${grpcPort}`, healthTimeout)
-    return { ready: { ...(yield* nats), grpc_server: checked(serves, healthTimeout) }, startup: {} }
+    return { ready: { ...(yield* nats), grpc_server: (yield* checkedLogic).check }, startup: {} }
   })
 ).pipe(Layer.provide(natsClient))

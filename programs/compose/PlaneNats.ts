@@ -2,17 +2,13 @@
 import { Effect, Layer } from "effect"
 import { checked, FurtherChecks } from "../../src/health/Checks.ts"
 import type { CheckResult } from "../../src/health/Health.ts"
-import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
+import { Settings } from "../../src/settings/Settings.ts"
+import { natsAddress } from "./NatsAddress.ts"
 
 export const layer = Layer.unwrap(Effect.gen(function*() {
-  const { natsPrefix, natsUrl } = yield* Settings
-  if (natsUrl === undefined) {
-    return yield* new SettingsInvalid({
-      mistakes: [{ name: "NATS_URL", value: "", allowed: "must be set where WORDLOOM_REQUEST_PLANE is nats" }]
-    })
-  }
+  const { prefix, url } = yield* natsAddress("WORDLOOM_REQUEST_PLANE is nats")
   const Connection = yield* Effect.promise(() => import("../../layers/nats/PlaneConnection.ts"))
-  return Connection.layer(natsUrl, natsPrefix)
+  return Connection.layer(url, prefix)
 }))
 
 const look = (isNeeded: boolean) =>

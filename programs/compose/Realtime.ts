@@ -13,8 +13,9 @@ import * as LogicServing from "../../src/realtime/LogicServing.ts"
 import * as RealtimeDestination from "../../src/realtime/RealtimeDestination.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import * as TaskRunner from "../../src/realtime/TaskRunner.ts"
-import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
+import { Settings } from "../../src/settings/Settings.ts"
 import { CannotStart } from "./Main.ts"
+import { natsAddress } from "./NatsAddress.ts"
 import { OpenDoor } from "./OpenDoor.ts"
 import { drain } from "./Workers.ts"
 
@@ -78,14 +79,9 @@ export const inOneProcess = Layer.unwrap(Effect.sync(() => {
 
 /** Its client is only loaded where the settings name a NATS. */
 export const natsClient = Layer.unwrap(Effect.gen(function*() {
-  const { natsPrefix, natsUrl } = yield* Settings
-  if (natsUrl === undefined) {
-    return yield* new SettingsInvalid({
-      mistakes: [{ name: "NATS_URL", value: "", allowed: "must be set where the realtime chain is several processes" }]
-    })
-  }
+  const { prefix, url } = yield* natsAddress("the realtime chain is several processes")
   const Client = yield* Effect.promise(() => import("../../layers/nats/NatsClient.ts"))
-  return Client.layer(natsUrl, Client.namesOf(natsPrefix)).pipe(
+  return Client.layer(url, Client.namesOf(prefix)).pipe(
     Layer.catchTag(
       "BusUnavailable",
       ({ detail }) => Layer.effect(Client.NatsClient, Effect.fail(new CannotStart({ reason: detail })))

@@ -4,7 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import type { EntityId } from "../domain/Entity.ts"
 import { excerpt } from "../domain/Text.ts"
 import { envelope, received } from "../telemetry/Carriers.ts"
-import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import { CurrentRequest, isRequestId } from "../telemetry/CurrentRequest.ts"
 import { attribute as debugAttribute, DebugTrace } from "../telemetry/DebugTrace.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { withoutStack } from "../telemetry/Spans.ts"
@@ -28,7 +28,6 @@ export const sessionsMax = 32
 /** Frames that are too many, or make no sense, in a row: then the client is sent away. */
 export const offencesMax = 100
 
-const requestIdShape = /^[A-Za-z0-9._-]{1,64}$/
 const decode = Schema.decodeUnknownResult(ClientFrame)
 
 const parse = (text: string): Readonly<Record<string, unknown>> => {
@@ -240,7 +239,7 @@ export const make = Effect.fnUntraced(function*(client: Client) {
     const frame = decoded.success
     const fresh = yield* random.uuidV7()
     const given = frame.type === "send" ? frame.request_id : undefined
-    const requestId = given !== undefined && requestIdShape.test(given) ? given : fresh
+    const requestId = given !== undefined && isRequestId(given) ? given : fresh
     yield* observed(border, client, raw, frame.type, answered(frame, raw, requestId)).pipe(
       Effect.provideService(CurrentRequest, { requestId, actor: client.user })
     )
