@@ -23,18 +23,21 @@ export const implementation = <R extends Requests, Refusal, Context>(
   { handlers, invalid, requests, toStatus, unavailable, within }: Service<R, Refusal, Context>,
   run: (work: Effect.Effect<void, never, Context>) => Fiber.Fiber<void>
 ) => {
-  const answer = (method: keyof R, call: Call) => {
-    const decoded = Schema.decodeUnknownResult(requests[method]!)(call.request)
-    const work = Result.isSuccess(decoded)
-      ? handlers[method](decoded.success)
-      : Effect.fail(invalid(excerpt(decoded.failure.message, 500)))
-    // An error of ours is told without its inside, which goes to the log.
-    return Effect.catchDefect(work, (defect) =>
-      Effect.andThen(
-        Effect.logError("a call broke", { method }, Cause.die(defect)),
-        Effect.fail(unavailable("an unexpected error"))
-      ))
-  }
+  /** An error of ours is told without its inside, which goes to the log. */
+  const answer = (method: keyof R, call: Call) =>
+    Effect.suspend(() => {
+      const decoded = Schema.decodeUnknownResult(requests[method]!)(call.request)
+      return Result.isSuccess(decoded)
+        ? handlers[method](decoded.success)
+        : Effect.fail(invalid(excerpt(decoded.failure.message, 500)))
+    }).pipe(
+      Effect.catchDefect((defect) =>
+        Effect.andThen(
+          Effect.logError("a call broke", { method }, Cause.die(defect)),
+          Effect.fail(unavailable("an unexpected error"))
+        )
+      )
+    )
   const handled = (method: keyof R) => (call: Call, reply: sendUnaryData<unknown>) => {
     const fiber = run(
       Effect.matchCause(within(answer(method, call), call), {
