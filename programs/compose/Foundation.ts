@@ -24,10 +24,11 @@ import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
-import { notices, Settings } from "../../src/settings/Settings.ts"
+import { Settings } from "../../src/settings/Settings.ts"
 import * as ProcessGauges from "../../src/telemetry/ProcessGauges.ts"
 import { SeriesAlarm } from "../../src/telemetry/SeriesAlarm.ts"
 import * as Database from "./Database.ts"
+import * as Notices from "./Notices.ts"
 import * as SearchEngine from "./SearchEngine.ts"
 
 const stores = Layer.mergeAll(
@@ -50,17 +51,8 @@ const stores = Layer.mergeAll(
   SearchEngine.layer
 )
 
-/** Says at the start what is allowed but probably not meant. */
-const noticed = Layer.effectDiscard(
-  Effect.flatMap(
-    Settings,
-    (settings) =>
-      Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true })
-  )
-)
-
 const ground = (name: string) =>
-  Layer.mergeAll(noticed, SecureRandom.layerWebCrypto).pipe(
+  Layer.mergeAll(Notices.layer, SecureRandom.layerWebCrypto).pipe(
     Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
     Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
     Layer.provideMerge(Settings.layer(process.env))

@@ -1,35 +1,26 @@
 /** A request to Elasticsearch is a span, and Elasticsearch is told of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Tracer } from "effect"
+import { Effect, Layer } from "effect"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { write } from "../search/SearchFixtures.ts"
+import * as RecordedSpans from "../support/RecordedSpans.ts"
 import * as ScriptedServer from "./support/ScriptedServer.ts"
 
 const { bulkAnswer, layerOf, refusal } = ScriptedServer
 
 describe("a trace", () => {
-  const recording = () => {
-    const spans: Array<Tracer.NativeSpan> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        const span = new Tracer.NativeSpan(options)
-        spans.push(span)
-        return span
-      }
-    })
-    return { spans, layer: Layer.succeed(Tracer.Tracer, tracer) }
-  }
-
   it.effect("goes on in Elasticsearch, and shows the request", () =>
     Effect.gen(function*() {
-      const { layer, spans } = recording()
       const server = yield* ScriptedServer.make(bulkAnswer(201), refusal(503, "unavailable"))
       const twice = SearchIndex.use((index) => Effect.andThen(index.write([write()]), index.write([write()])))
-      yield* twice.pipe(Effect.withSpan("outer"), Effect.provide([layerOf(server), layer]))
-      const bulks = spans.filter(({ name }) => name === "es.bulk")
+      const bulks = yield* twice.pipe(
+        Effect.withSpan("outer"),
+        Effect.andThen(RecordedSpans.named("es.bulk")),
+        Effect.provide([layerOf(server), RecordedSpans.layer])
+      )
       assert.deepStrictEqual(
         server.seen.map(({ headers }) => headers["traceparent"]),
         bulks.map(({ spanId, traceId }) => `00-${traceId}-${spanId}-01`)

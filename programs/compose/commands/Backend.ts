@@ -2,8 +2,9 @@
 import { Effect, Layer, Logger, References } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as JsonLogger from "../../../layers/telemetry/JsonLogger.ts"
-import { notices, Settings } from "../../../src/settings/Settings.ts"
+import { Settings } from "../../../src/settings/Settings.ts"
 import * as Database from "../Database.ts"
+import * as Notices from "../Notices.ts"
 
 export const serviceName = "wordloom-cli"
 
@@ -26,15 +27,7 @@ const logger = Layer.unwrap(Effect.map(Settings, ({ logFormat, logJsonLines, log
   )
 }))
 
-const noticed = Layer.effectDiscard(
-  Effect.flatMap(
-    Settings,
-    (settings) =>
-      Effect.forEach(notices(process.env, settings), (notice) => Effect.logWarning(notice), { discard: true })
-  )
-)
-
-const settled = Layer.mergeAll(noticed, SecureRandom.layerWebCrypto).pipe(
+const settled = Layer.mergeAll(Notices.layer, SecureRandom.layerWebCrypto).pipe(
   Layer.provideMerge(logger),
   Layer.provideMerge(Settings.layer(process.env))
 )
