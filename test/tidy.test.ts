@@ -73,8 +73,7 @@ describe("files", () => {
     )
     const elsewhere = keys.filter(({ key, path }) => !path.split("/").slice(0, -1).includes(key.replace(/\/.*/, "")))
     none(elsewhere.map(({ key, path }) => `${path}: wordloom/${key}`))
-    const seen = keys.map(({ key }) => key)
-    none(seen.filter((key, index) => seen.indexOf(key) !== index))
+    none(keys.map(({ key }) => key).filter((key, index, seen) => seen.indexOf(key) !== index))
   })
 })
 
@@ -237,6 +236,7 @@ describe("the direction of imports", () => {
 
   it("is checked over every file", () => {
     const graph = graphOf(root, "bench")
+    none(graph.summary.violations.map(({ from, rule }) => `${from} ${rule.name}`))
     const cruised = new Set(graph.modules.map(({ source }) => source))
     none(modules.map(({ path }) => path).filter((path) => !cruised.has(path) && !path.startsWith("bench/peers/")))
     assert.isAbove(graph.summary.totalDependenciesCruised, 2 * modules.length)

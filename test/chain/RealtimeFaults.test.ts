@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
 import { noNats } from "../support/NatsServer.ts"
-import { newNode, startProgram, until } from "../support/Programs.ts"
+import { startProgram, until } from "../support/Programs.ts"
 import { type Chain, chain } from "../support/RealtimeChain.ts"
 import { crowd, restarting, type Restarts, roomsIn } from "../support/RealtimeCrowds.ts"
 import { describeUnless } from "../support/Unless.ts"
@@ -53,7 +53,7 @@ describeUnless(noNats, "realtime under faults", () => {
       running.nats.lose()
       await running.nats.again()
       const args = ["outbox", "replay", "--projection", "realtime", "--status", "done"]
-      const replay = startProgram("wordloom", running.env, args, newNode)
+      const replay = startProgram("wordloom", running.env, args)
       await replay.ended
       assert.strictEqual(replay.process.exitCode, 0, replay.errors())
       await until("the replayed rows to be relayed again", async () => {

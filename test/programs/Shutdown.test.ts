@@ -22,7 +22,7 @@ describe("stopping", () => {
   })
 
   const startApi = async (env: Readonly<Record<string, string>> = {}) => {
-    const program = startProgram("api", { ...programsEnv(database), ...env })
+    const program = startProgram("api", { ...programsEnv(database), ...env }, [], process.execPath)
     started.push(program)
     const base = await listening(program)
     return { program, base, call: callerOf(base) }

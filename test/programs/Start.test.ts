@@ -15,7 +15,7 @@ describe("starting", () => {
   let database: OwnDatabase
   const started: Array<Program> = []
   const start = (name: "api" | "worker", env: Readonly<Record<string, string>>) => {
-    const program = startProgram(name, env)
+    const program = startProgram(name, env, [], process.execPath)
     started.push(program)
     return program
   }

@@ -46,11 +46,12 @@ export interface Program {
 /** Runs a program itself. An older Node starts this one beside it, and would be killed in its place. */
 export const newNode = createRequire(import.meta.url).resolve("node/bin/node")
 
+/** On the Node of these tests, which may be an older one, a start costs a quarter more. */
 export const startProgram = (
   name: string,
   env: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = [],
-  node = process.execPath
+  node = newNode
 ) => startScript(fileURLToPath(new URL(`../../programs/${name}.js`, import.meta.url)), env, args, node)
 
 /** Only what a test says is in the environment, so that no setting of the machine decides. */

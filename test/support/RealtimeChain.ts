@@ -2,7 +2,7 @@
 import { start } from "../../infra/servers.js"
 import { reservePorts } from "../../infra/servers/system.js"
 import { type OwnDatabase, ownDatabase } from "./OwnDatabase.ts"
-import { newNode, type Program, startProgram } from "./Programs.ts"
+import { type Program, startProgram } from "./Programs.ts"
 
 export interface Chain {
   readonly database: OwnDatabase
@@ -33,7 +33,7 @@ export const chain = async (more: Readonly<Record<string, string>> = {}): Promis
   }
   const programs: Array<Program> = []
   const run = async (name: string, ready: RegExp, own: Readonly<Record<string, string>> = {}) => {
-    const program = startProgram(name, { ...env, ...own }, [], newNode)
+    const program = startProgram(name, { ...env, ...own })
     programs.push(program)
     return { program, found: await program.printed(ready) }
   }
