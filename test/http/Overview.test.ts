@@ -2,17 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { createHash } from "node:crypto"
 import { get } from "node:http"
-import { afterAll, beforeAll } from "vitest"
 import { until } from "../support/Programs.ts"
-import { isProblem, logLines, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, isProblem, logLines, newTag } from "../support/RunningApi.ts"
 
 describe("the console's routes", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-  beforeAll(async () => {
-    running = await runningApi({ worker: true, env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ worker: true, env: { WORDLOOM_TRACING: "local" } })
+  const { call } = running
 
   /** What is sent until it is left, and whether it ended by itself. */
   const watch = () => {
