@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SpanKind } from "@opentelemetry/api"
 import { resourceFromAttributes } from "@opentelemetry/resources"
-import type { SpanExporter } from "@opentelemetry/sdk-trace-base"
 import { Context, type Duration, Effect, Exit, Metric, Scope } from "effect"
 import { FinishedSpan } from "../../layers/telemetry/FinishedSpan.ts"
 import * as OtlpHttp from "../../layers/telemetry/OtlpHttp.ts"
@@ -147,7 +146,7 @@ describe("a collector with a fault", () => {
 })
 
 /** An exporter of OpenTelemetry's shape that does what `work` does. */
-const sinkThat = (work: SpanExporter["export"]) =>
+const sinkThat = (work: OtlpHttp.Exporter["export"]) =>
   OtlpHttp.make({ url: "", timeoutMs: 10 }, { export: work, shutdown: () => Promise.resolve() })
 
 const silent = () => sinkThat(() => {})
