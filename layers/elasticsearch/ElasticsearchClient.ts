@@ -2,6 +2,7 @@
 import { Client } from "@elastic/elasticsearch"
 import { Clock, Context, Data, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { EngineCall } from "../../src/delivery/EngineCall.ts"
+import { inSpan } from "../../src/telemetry/Spans.ts"
 import { outbound } from "../../src/telemetry/TraceCarrier.ts"
 import { type Refusal, refusalOf, unreadable } from "./ElasticsearchErrors.ts"
 
@@ -169,7 +170,7 @@ export const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Req
         "error.type": failure.errorType
       })
     ),
-    Effect.withSpan(`es.${operation}`, {
+    inSpan(`es.${operation}`, {
       kind: "client",
       attributes: { ...attributesOf(where), "db.operation.name": operation, "db.collection.name": collection }
     })

@@ -1,6 +1,7 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
 import { Duration, Effect } from "effect"
 import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
+import { inSpan } from "../../src/telemetry/Spans.ts"
 import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 
 export type Operation = typeof operations[number]
@@ -16,7 +17,7 @@ export const statement = <A, E, R>(
   Effect.flatMap(StoreAttributes, (store) =>
     Effect.withTracerEnabled(effect, false).pipe(
       Effect.tap((rows) => Effect.annotateCurrentSpan({ rows: rows.length, rows_affected: rows.length })),
-      Effect.withSpan(`db.${operation}`, {
+      inSpan(`db.${operation}`, {
         kind: "client",
         attributes: { ...store, operation, table, "db.operation.name": operation, "db.collection.name": table }
       })

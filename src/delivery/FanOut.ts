@@ -19,6 +19,7 @@ import { Transaction } from "../outbox/Transaction.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { inSpan } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { failedWait, idleFirst, idleWait } from "./Idle.ts"
 
@@ -63,7 +64,7 @@ const chunk = Effect.fnUntraced(function*(fanOut: FanOut, limit: number) {
     return changes.length
   })
   // Not a part of the request's trace: a frequent tag's would grow by some spans for each of its blocks.
-  return yield* leave.pipe(Effect.withSpan("outbox.fan_out", {
+  return yield* leave.pipe(inSpan("outbox.fan_out", {
     root: true,
     links: Option.match(cause, { onNone: () => [], onSome: (span) => [{ span, attributes: {} }] }),
     attributes: {

@@ -1,7 +1,7 @@
 /** Logic as it is served: each question in a span of the server's own, below the one who asks. */
 import { Context, Effect, Layer } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
-import { withoutStack } from "../telemetry/Spans.ts"
+import { inSpan } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { Logic } from "./Logic.ts"
 
@@ -17,15 +17,15 @@ export class ServedLogic
   extends Context.Service<ServedLogic, Logic["Service"]>()("wordloom/realtime/LogicServing/ServedLogic")
 {}
 
-const inSpan = <A, E, R>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E, R>) =>
+const asked = <A, E, R>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const { trace } = yield* Incoming
     const parent = (yield* TraceCarrier).extract(trace)
-    return yield* work.pipe(Effect.withSpan(`logic.chat.${method}`, {
+    return yield* work.pipe(inSpan(`logic.chat.${method}`, {
       kind: "server",
       ...(parent === undefined ? { root: true } : { parent }),
       attributes
-    }, withoutStack))
+    }))
   })
 
 /** A gateway's word that it is there, every few seconds, is nobody's request. */
@@ -38,7 +38,7 @@ export const layer = Layer.effect(
     const logic = yield* Logic
     const server = yield* Effect.context()
     const served = <A, E>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E>) =>
-      Effect.provideContext(inSpan(method, attributes, work), server)
+      Effect.provideContext(asked(method, attributes, work), server)
     return ServedLogic.of({
       sendMessage: (chat) =>
         served("send_message", { session_id: chat.session_id, from_user: chat.from_user }, logic.sendMessage(chat)),
