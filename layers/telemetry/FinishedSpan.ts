@@ -1,6 +1,7 @@
-/** A span that has ended: text while it waits for its fate, and as it is while it waits for its export. */
-import type * as Otel from "@opentelemetry/api"
+/** A span that has ended: text while it waits for its fate; spells out what an exporter reads when that does. */
+import * as Otel from "@opentelemetry/api"
 import type { Resource } from "@opentelemetry/resources"
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-base"
 
 /** Of whom the spans of one service are. */
 export interface RecordedBy {
@@ -17,6 +18,10 @@ export interface TraceHere {
 
 /** Of what most spans have nothing. */
 const none: ReadonlyArray<never> = []
+
+const billion = 1_000_000_000n
+
+const hrTime = (nanos: bigint): Otel.HrTime => [Number(nanos / billion), Number(nanos % billion)]
 
 export interface SpanLink {
   readonly context: Otel.SpanContext
@@ -74,44 +79,128 @@ const sizeOf = ({ attributes, events = none, links = none, name }: FinishedParts
   return bytes
 }
 
-export class FinishedSpan {
-  readonly parts: FinishedParts
-  readonly trace: TraceHere
+export class FinishedSpan implements ReadableSpan {
+  readonly name: string
+  readonly kind: Otel.SpanKind
+  readonly attributes: Otel.Attributes
+  /** In bytes. */
+  readonly size: number
+  readonly #spanId: string
+  readonly #parentId: string | undefined
+  readonly #isRemote: boolean
+  readonly #begun: bigint
+  readonly #ended: bigint
+  readonly #error: string | undefined
+  readonly #links: ReadonlyArray<SpanLink> | undefined
+  readonly #events: ReadonlyArray<SpanEvent> | undefined
+  readonly #trace: TraceHere
   readonly by: RecordedBy
-  #size: number | undefined
 
   constructor(parts: FinishedParts, trace: TraceHere, by: RecordedBy) {
-    this.parts = parts
-    this.trace = trace
+    this.name = parts.name
+    this.kind = parts.kind
+    this.attributes = parts.attributes
+    this.size = sizeOf(parts)
+    this.#spanId = parts.spanId
+    this.#parentId = parts.parentId
+    this.#isRemote = parts.isRemote
+    this.#begun = parts.begun
+    this.#ended = parts.ended
+    this.#error = parts.error
+    this.#links = parts.links
+    this.#events = parts.events
+    this.#trace = trace
     this.by = by
   }
 
-  /** In bytes. */
-  get size(): number {
-    return this.#size ??= sizeOf(this.parts)
+  get hasFailed(): boolean {
+    return this.#error !== undefined
   }
 
-  get hasFailed(): boolean {
-    return this.parts.error !== undefined
+  get status(): Otel.SpanStatus {
+    return this.#error === undefined
+      ? { code: Otel.SpanStatusCode.UNSET }
+      : { code: Otel.SpanStatusCode.ERROR, message: this.#error }
+  }
+
+  get links() {
+    return (this.#links ?? none) as Array<SpanLink>
+  }
+
+  get events() {
+    return (this.#events ?? none).map(({ attributes, name, nanos }) => ({ name, attributes, time: hrTime(nanos) }))
+  }
+
+  get startTime() {
+    return hrTime(this.#begun)
+  }
+
+  get endTime() {
+    return hrTime(this.#ended)
+  }
+
+  get duration() {
+    return hrTime(this.#ended - this.#begun)
+  }
+
+  /** A root has none; the interface says so by a property that is not there, which a class has no way to. */
+  get parentSpanContext() {
+    const { traceFlags, traceId } = this.#trace
+    const parent = this.#parentId === undefined
+      ? undefined
+      : { traceId, spanId: this.#parentId, traceFlags, isRemote: this.#isRemote }
+    return parent as Otel.SpanContext
+  }
+
+  get resource() {
+    return this.by.resource
+  }
+
+  get instrumentationScope() {
+    return this.by.scope
+  }
+
+  get ended() {
+    return true
+  }
+
+  get droppedAttributesCount() {
+    return 0
+  }
+
+  get droppedEventsCount() {
+    return 0
+  }
+
+  get droppedLinksCount() {
+    return 0
+  }
+
+  spanContext(): Otel.SpanContext {
+    const { traceFlags, traceId, traceState } = this.#trace
+    const context = { traceId, spanId: this.#spanId, traceFlags }
+    return traceState === undefined ? context : { ...context, traceState }
   }
 
   get #packed(): Packed {
-    const { attributes, begun, ended, error, events, isRemote, kind, links, name, parentId, spanId } = this.parts
+    const events = this.#events?.map(({ attributes, name, nanos }) => [name, String(nanos), attributes] as const)
     return [
-      name,
-      kind,
-      spanId,
-      parentId ?? null,
-      isRemote ? 1 : 0,
-      String(begun),
-      Number(ended - begun),
-      attributes,
-      error ?? null,
-      links?.map((link) => ({
-        context: { traceId: link.context.traceId, spanId: link.context.spanId, traceFlags: link.context.traceFlags },
-        attributes: link.attributes
-      })) ?? null,
-      events?.map((event) => [event.name, String(event.nanos), event.attributes] as const) ?? null
+      this.name,
+      this.kind,
+      this.#spanId,
+      this.#parentId ?? null,
+      this.#isRemote ? 1 : 0,
+      String(this.#begun),
+      Number(this.#ended - this.#begun),
+      this.attributes,
+      this.#error ?? null,
+      this.#links === undefined ?
+        null :
+        this.#links.map(({ attributes, context: { spanId, traceFlags, traceId } }) => ({
+          context: { traceId, spanId, traceFlags },
+          attributes
+        })),
+      events ?? null
     ]
   }
 

@@ -1,29 +1,19 @@
 /**
- * OpenTelemetry's own way to an OTLP collector, made to end: an export can be aborted, and says what was answered.
+ * OpenTelemetry's own OTLP exporter, made to end: an export can be aborted, and says what the far side answered.
  *
  * The exporter tells neither status nor `Retry-After`, its time-out does not end an answer that drips, and nothing ends
  * a request of it. Node's diagnostics channels show each request and answer; the asynchronous context tells whose.
  */
-import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http"
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
+import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-base"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import type { ClientRequest, IncomingMessage } from "node:http"
 import type { Accepted, FailureFacts } from "./ExportFailure.ts"
-import type { FinishedSpan } from "./FinishedSpan.ts"
-import { requestOf } from "./OtlpText.ts"
-
-/** What OpenTelemetry's exporters are to who uses one. */
-export interface Exporter {
-  readonly export: (
-    spans: ReadonlyArray<FinishedSpan>,
-    done: (result: { readonly code: number; readonly error?: Error }) => void
-  ) => void
-  readonly shutdown: () => Promise<void>
-}
 
 export interface SpanSink {
   /** Calls `done` once; it may only be called again after that. */
-  readonly export: (spans: ReadonlyArray<FinishedSpan>, done: (ended: Accepted | FailureFacts) => void) => void
+  readonly export: (spans: ReadonlyArray<ReadableSpan>, done: (ended: Accepted | FailureFacts) => void) => void
   /** Ends what is under way, which is then told of soon. */
   readonly abort: () => void
   readonly shutdown: () => Promise<void>
@@ -81,34 +71,12 @@ const endOf = (call: Call, spans: number, result: { readonly code: number; reado
     ? { _tag: "Accepted", rejected: Math.min(spans, rejectedOf(call.body)) } as const
     : { error: result.error, status: call.status, retryAfter: call.retryAfter, isLate: call.isAborted }
 
-const serializer = {
-  serializeRequest: (spans: ReadonlyArray<FinishedSpan>) => Buffer.from(requestOf(spans)),
-  // `rejectedOf` reads it.
-  deserializeResponse: () => ({})
-}
-
-const spanCount = { name: "span", countItems: (spans: ReadonlyArray<FinishedSpan>) => spans.length } as const
-
-/** Reads the standard's environment variables: headers, certificates, compression. */
-const exporterTo = ({ timeoutMs, url }: Target): Exporter =>
-  createOtlpHttpExportDelegate(
-    // Its count of exports under way goes down only after it has told of the end.
-    convertLegacyHttpOptions({ url, timeoutMillis: timeoutMs, concurrencyLimit: 2 }, "TRACES", "v1/traces", {
-      "Content-Type": "application/json"
-    }),
-    serializer,
-    "otlp_http_span_exporter",
-    spanCount,
-    undefined
-  )
-
-interface Target {
-  readonly url: string
-  readonly timeoutMs: number
-}
-
 /** `exporter` is OpenTelemetry's, unless a test has a worse one. */
-export const make = (target: Target, exporter: Exporter = exporterTo(target)): SpanSink => {
+export const make = (
+  { timeoutMs, url }: { readonly url: string; readonly timeoutMs: number },
+  // Its count of exports under way goes down only after it has told of the end.
+  exporter: SpanExporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs, concurrencyLimit: 2 })
+): SpanSink => {
   let current: Call | undefined
   subscribe("http.client.request.start", onRequest)
   subscribe("http.client.response.finish", onAnswer)
@@ -116,7 +84,7 @@ export const make = (target: Target, exporter: Exporter = exporterTo(target)): S
     export: (spans, done) => {
       const call: Call = { body: "", isAborted: false }
       current = call
-      calls.run(call, () => exporter.export(spans, (result) => done(endOf(call, spans.length, result))))
+      calls.run(call, () => exporter.export([...spans], (result) => done(endOf(call, spans.length, result))))
     },
     abort: () => {
       if (current === undefined) return

@@ -131,7 +131,7 @@ export class Segment implements TraceHere {
   }
 
   #tell({ keeper, offer }: Recorder, spans: ReadonlyArray<FinishedSpan>): void {
-    if (spans.some(({ parts }) => parts.kind === SpanKind.PRODUCER)) keeper.keepFound(this.traceId, true, true)
+    if (spans.some(({ kind }) => kind === SpanKind.PRODUCER)) keeper.keepFound(this.traceId, true, true)
     for (const span of spans) offer(span)
   }
 

@@ -4,6 +4,7 @@
  * One export is in flight at a time, and none lasts longer than its time-out. What the far side may take later is sent
  * again, after a wait; what it will never take is dropped. Nothing here throws, and nobody waits for it but who ends.
  */
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-base"
 import { Clock, Deferred, type Duration, Effect, Latch, Random, type Scope } from "effect"
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import * as Breaker from "./ExportBreaker.ts"
@@ -56,7 +57,7 @@ const begin = (sink: SpanSink, ...[spans, done]: Parameters<SpanSink["export"]>)
 /** One export, which ends in any case. */
 const exportOnce = Effect.fnUntraced(function*(
   sink: SpanSink,
-  spans: ReadonlyArray<FinishedSpan>,
+  spans: ReadonlyArray<ReadableSpan>,
   timeoutMs: number
 ): Effect.fn.Return<ExportOutcome> {
   const ended = yield* Deferred.make<Accepted | FailureFacts>()

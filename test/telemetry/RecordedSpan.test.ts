@@ -12,7 +12,6 @@ import { read } from "../../src/settings/Settings.ts"
 import * as KeepRule from "../../src/telemetry/KeepRule.ts"
 import { safe } from "../../src/telemetry/SafeTracer.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
-import { readable } from "../support/ReadableSpans.ts"
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
 const traceparent = `00-${traceId}-00f067aa0ba902b7-01`
@@ -39,7 +38,7 @@ const keeper = Keeper.make({
 const exported = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const spans: Array<ReadableSpan> = []
-    const recording = recordingOf({ keeper, offer: (span) => void spans.push(readable(span)) })
+    const recording = recordingOf({ keeper, offer: (span) => void spans.push(span) })
     const tracer = Tracer.make({ span: (options) => new RecordedSpan(recording, options) })
     const exit = yield* Effect.exit(effect).pipe(
       Effect.provideService(Tracer.Tracer, tracer),

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SpanKind } from "@opentelemetry/api"
 import { resourceFromAttributes } from "@opentelemetry/resources"
+import type { SpanExporter } from "@opentelemetry/sdk-trace-base"
 import { Context, type Duration, Effect, Exit, Metric, Scope } from "effect"
 import { FinishedSpan } from "../../layers/telemetry/FinishedSpan.ts"
 import * as OtlpHttp from "../../layers/telemetry/OtlpHttp.ts"
@@ -146,7 +147,7 @@ describe("a collector with a fault", () => {
 })
 
 /** An exporter of OpenTelemetry's shape that does what `work` does. */
-const sinkThat = (work: OtlpHttp.Exporter["export"]) =>
+const sinkThat = (work: SpanExporter["export"]) =>
   OtlpHttp.make({ url: "", timeoutMs: 10 }, { export: work, shutdown: () => Promise.resolve() })
 
 const silent = () => sinkThat(() => {})
