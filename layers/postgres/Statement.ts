@@ -1,7 +1,7 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
 import { Duration, Effect } from "effect"
 import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
-import { inSpan } from "../../src/telemetry/Spans.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 
 export type Operation = typeof operations[number]
@@ -17,10 +17,10 @@ export const statement = <A, E, R>(
   Effect.flatMap(StoreAttributes, (store) =>
     Effect.withTracerEnabled(effect, false).pipe(
       Effect.tap((rows) => Effect.annotateCurrentSpan({ rows: rows.length, rows_affected: rows.length })),
-      inSpan(`db.${operation}`, {
+      Effect.withSpan(`db.${operation}`, {
         kind: "client",
         attributes: { ...store, operation, table, "db.operation.name": operation, "db.collection.name": table }
-      })
+      }, withoutStack)
     )).pipe(measured(operation, table))
 
 /** Counts and times a statement without a span of its own. */

@@ -7,7 +7,7 @@ import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { received } from "../../src/telemetry/Carriers.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
-import { inSpan } from "../../src/telemetry/Spans.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { frameHeaders, type Pushed, PushProtocol, serialization } from "./PushProtocol.ts"
 
@@ -26,11 +26,11 @@ const handlers = (gatewayId: string) =>
         : Effect.fail(new PushFailed({ gateway_id, why: "refused", detail: `this is gateway ${gatewayId}` }))
       return yield* pushed.pipe(
         Effect.tap((users) => Effect.annotateCurrentSpan("user_count", users)),
-        inSpan("gateway.push.receive", {
+        Effect.withSpan("gateway.push.receive", {
           kind: "server",
           ...(parent === undefined ? { root: true } : { parent }),
           attributes: { gateway_id: gatewayId, session_id: message.session_id }
-        }),
+        }, withoutStack),
         Effect.provideService(CurrentRequest, { requestId: message.request_id, actor: message.from_user }),
         Effect.match({ onSuccess: (user_count) => ({ user_count }), onFailure: (error) => error })
       )

@@ -3,7 +3,7 @@ import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule,
 import { Heartbeats } from "../outbox/Heartbeats.ts"
 import { type Batch, type Delivery, Leases, type Settlement, type Spent } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
-import { inSpan } from "../telemetry/Spans.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { tellBatch } from "./AttemptSpans.ts"
@@ -148,10 +148,10 @@ export class Dispatcher extends Context.Service<Dispatcher, {
             yield* Effect.annotateCurrentSpan({ acked: held.size })
             return held
           },
-          inSpan("outbox.ack_batch", {
+          Effect.withSpan("outbox.ack_batch", {
             kind: "client",
             attributes: { step: "ack", "messaging.operation.type": "settle" }
-          })
+          }, withoutStack)
         )
 
         const conclude = Effect.fnUntraced(
@@ -201,7 +201,11 @@ export class Dispatcher extends Context.Service<Dispatcher, {
               yield* conclude(batch, claim, afterExit(batch, exit, lease), { begun, lease })
             })
           ).pipe(
-            inSpan("projection.process_batch", { attributes: { batch_size: batch.deliveries.length } }),
+            Effect.withSpan(
+              "projection.process_batch",
+              { attributes: { batch_size: batch.deliveries.length } },
+              withoutStack
+            ),
             Effect.annotateSpans("projection", batch.projection),
             Effect.catchTag(
               "StoreUnavailable",

@@ -19,7 +19,7 @@ import { Transaction } from "../outbox/Transaction.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { inSpan } from "../telemetry/Spans.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { failedWait, idleFirst, idleWait } from "./Idle.ts"
 
@@ -64,7 +64,7 @@ const chunk = Effect.fnUntraced(function*(fanOut: FanOut, limit: number) {
     return changes.length
   })
   // Not a part of the request's trace: a frequent tag's would grow by some spans for each of its blocks.
-  return yield* leave.pipe(inSpan("outbox.fan_out", {
+  return yield* leave.pipe(Effect.withSpan("outbox.fan_out", {
     root: true,
     links: Option.match(cause, { onNone: () => [], onSome: (span) => [{ span, attributes: {} }] }),
     attributes: {
@@ -73,7 +73,7 @@ const chunk = Effect.fnUntraced(function*(fanOut: FanOut, limit: number) {
       entity_id: fanOut.id,
       ...(fanOut.requestId === null ? {} : { request_id: fanOut.requestId, x_request_id: fanOut.requestId })
     }
-  }))
+  }, withoutStack))
 })
 
 /** One chunk, if there is one to make. Tests call this. */

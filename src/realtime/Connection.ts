@@ -7,7 +7,7 @@ import { envelope, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest, isRequestId } from "../telemetry/CurrentRequest.ts"
 import { attribute as debugAttribute, DebugTrace } from "../telemetry/DebugTrace.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { inSpan } from "../telemetry/Spans.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceBorder } from "../telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { ClientFrame, encode, type ServerFrame } from "./Frames.ts"
@@ -84,10 +84,10 @@ const answering = Effect.fnUntraced(function*(client: Client) {
       text,
       request_id
     })
-      .pipe(inSpan("gateway.grpc.send_message", { kind: "client", attributes }))
+      .pipe(Effect.withSpan("gateway.grpc.send_message", { kind: "client", attributes }, withoutStack))
     const answer = { session, client_id, seq: message.seq, duplicate: !isNew, request_id, ...(yield* traceId) }
     yield* reply({ type: "sent", ...answer }).pipe(
-      inSpan("gateway.ws.send_response", { attributes: { "ws.frame": "sent" } })
+      Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "sent" } }, withoutStack)
     )
   })
 
@@ -99,7 +99,7 @@ const answering = Effect.fnUntraced(function*(client: Client) {
     // Joined anew: it may have seen less than it was given.
     if (joined.delete(ref.id)) yield* rooms.leave(ref.id, client)
     yield* rooms.join(ref, client, after, (said) => client.deliver(encode({ type: "joined", session, ...said }))).pipe(
-      inSpan("gateway.grpc.join", { kind: "client", attributes: { session_id: ref.id } })
+      Effect.withSpan("gateway.grpc.join", { kind: "client", attributes: { session_id: ref.id } }, withoutStack)
     )
     joined.set(ref.id, ref)
   })
@@ -114,7 +114,7 @@ const answering = Effect.fnUntraced(function*(client: Client) {
   const history = Effect.fnUntraced(function*({ after, limit = 50, session }: Frame<"history">) {
     const { id } = yield* member(session)
     const page = yield* logic.history(id, after, limit).pipe(
-      inSpan("gateway.grpc.history", { kind: "client", attributes: { session_id: id } })
+      Effect.withSpan("gateway.grpc.history", { kind: "client", attributes: { session_id: id } }, withoutStack)
     )
     const expired = expiredOf(after, page)
     if (expired !== undefined) yield* reply({ type: "expired", session, ...expired })
@@ -164,7 +164,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
   })
   const parent = carrier.extract(arrival.parent)
   const link = carrier.extract(arrival.link)
-  yield* work.pipe(inSpan("gateway.ws.on_message", {
+  yield* work.pipe(Effect.withSpan("gateway.ws.on_message", {
     kind: "consumer",
     ...(parent === undefined ? { root: true } : { parent }),
     ...(link === undefined ? {} : { links: [{ span: link, attributes: {} }] }),
@@ -175,7 +175,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
       "network.protocol.name": "websocket",
       ...(arrival.isDebug ? { [debugAttribute]: true } : {})
     }
-  }))
+  }, withoutStack))
 })
 
 export const make = Effect.fnUntraced(function*(client: Client) {
@@ -190,7 +190,7 @@ export const make = Effect.fnUntraced(function*(client: Client) {
     yield* Metrics.realtimeRefused.add({ code: told.code })
     const trace = yield* traceId
     yield* reply({ type: "error", ...told, ...textOf(raw, "session"), ...textOf(raw, "client_id"), ...trace }).pipe(
-      inSpan("gateway.ws.send_response", { attributes: { "ws.frame": "error" } })
+      Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "error" } }, withoutStack)
     )
   })
 

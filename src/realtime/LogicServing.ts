@@ -1,7 +1,7 @@
 /** Logic as it is served: each question in a span of the server's own, below the one who asks. */
 import { Context, Effect, Layer } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
-import { inSpan } from "../telemetry/Spans.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { Logic } from "./Logic.ts"
 
@@ -21,11 +21,11 @@ const asked = <A, E, R>(method: string, attributes: Record<string, unknown>, wor
   Effect.gen(function*() {
     const { trace } = yield* Incoming
     const parent = (yield* TraceCarrier).extract(trace)
-    return yield* work.pipe(inSpan(`logic.chat.${method}`, {
+    return yield* work.pipe(Effect.withSpan(`logic.chat.${method}`, {
       kind: "server",
       ...(parent === undefined ? { root: true } : { parent }),
       attributes
-    }))
+    }, withoutStack))
   })
 
 /** A gateway's word that it is there, every few seconds, is nobody's request. */

@@ -8,7 +8,7 @@ import { Outbox } from "../outbox/Outbox.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { Transaction } from "../outbox/Transaction.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
-import { inSpan } from "../telemetry/Spans.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { LogicUnavailable, type MessageIdReused, type SessionUnknown } from "./RealtimeErrors.ts"
 import { type NewChat, type Said, type Sent, Sessions } from "./Sessions.ts"
 
@@ -48,10 +48,10 @@ const rowOf = ({ message: { seq, session_id: id } }: Sent): Change => ({
 const saving = <A extends { readonly isNew: boolean } | undefined, E, R>(save: Effect.Effect<A, E, R>) =>
   save.pipe(
     Effect.tap((sent) => Effect.annotateCurrentSpan("db.rows", sent?.isNew === true ? 1 : 0)),
-    inSpan("logic.db.save_message", {
+    Effect.withSpan("logic.db.save_message", {
       kind: "client",
       attributes: { "db.table": "realtime_messages", "db.system.name": "postgresql" }
-    })
+    }, withoutStack)
   )
 
 const exitOf = (said: Said): Exit.Exit<Sent, Failed> =>
@@ -136,7 +136,7 @@ export const make = Effect.gen(function*() {
       line.waiting.push({ ...one, answer })
       if (line === held || alone === 0) go(line)
       return saving(Deferred.await(answer)).pipe(
-        inSpan("db.tx", { attributes: { step: "db_tx" } })
+        Effect.withSpan("db.tx", { attributes: { step: "db_tx" } }, withoutStack)
       )
     })
 

@@ -5,7 +5,7 @@ import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { type Carrier, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { inSpan } from "../telemetry/Spans.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { type CarriedTrace, MessageBus, messageId, type Received, topic } from "./MessageBus.ts"
 import { type Gateway, Presence } from "./Presence.ts"
@@ -42,10 +42,10 @@ const pushOne = Effect.fnUntraced(function*(gateway: Gateway, message: SessionMe
     const users = yield* push.push(gateway, message, trace ?? null)
     yield* Effect.annotateCurrentSpan("user_count", users)
   }).pipe(
-    inSpan("task.push.gateway", {
+    Effect.withSpan("task.push.gateway", {
       kind: "client",
       attributes: { gateway_id: gateway.gateway_id, session_id: message.session_id, "rpc.system.name": "effect_rpc" }
-    }),
+    }, withoutStack),
     // Its clients are on their way to another gateway, and get there what they miss.
     Effect.catchIf(
       (error): error is PushFailed => error instanceof PushFailed && error.why === "draining",
@@ -117,7 +117,7 @@ export const consume = Effect.fnUntraced(function*(one: Received, gateways: Read
     yield* settle(one, exit)
     yield* exit
   }).pipe(
-    inSpan("task.mq.consume", consumeOptions(one, parent)),
+    Effect.withSpan("task.mq.consume", consumeOptions(one, parent), withoutStack),
     Effect.provideService(CurrentRequest, { requestId, actor: message?.from_user ?? "anonymous" }),
     Effect.ignoreCause
   )
