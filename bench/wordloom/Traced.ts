@@ -14,13 +14,14 @@ import * as Foundation from "../../programs/compose/Foundation.ts"
 import { keepHeapSmall } from "../../programs/compose/SmallHeap.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { ready, report, whenTold } from "../ChildSide.ts"
 
 const spansEach = 5
 const [, , , what = "", count = "0", ending = "ok"] = process.argv
 
 const around = <A, E, R>(name: string, kind: "internal" | "client" | "producer", inner: Effect.Effect<A, E, R>) =>
-  Effect.withSpan(inner, name, { kind, attributes: { operation: "create", table: "tags", rows: 1 } })
+  Effect.withSpan(name, { kind, attributes: { operation: "create", table: "tags", rows: 1 } }, withoutStack)(inner)
 
 /**
  * As a write's: the request, its transaction with a statement, and what it leaves in two outboxes. The statement only
@@ -43,7 +44,7 @@ const request = <A, E, R>(transaction: Effect.Effect<A, E, R>, fails: boolean) =
         "server.address": "127.0.0.1",
         "http.response.status_code": fails ? 500 : 201
       }
-    }),
+    }, withoutStack),
     Effect.exit
   )
 

@@ -2,6 +2,7 @@
 import { Client } from "@elastic/elasticsearch"
 import { Clock, Context, Data, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { EngineCall } from "../../src/delivery/EngineCall.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { outbound } from "../../src/telemetry/TraceCarrier.ts"
 import { type Refusal, refusalOf, unreadable } from "./ElasticsearchErrors.ts"
 
@@ -172,6 +173,6 @@ export const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Req
     Effect.withSpan(`es.${operation}`, {
       kind: "client",
       attributes: { ...attributesOf(where), "db.operation.name": operation, "db.collection.name": collection }
-    })
+    }, withoutStack)
   )
 })

@@ -36,7 +36,8 @@ const script = fileOf("/console/console.js", "text/javascript; charset=utf-8", s
 const icon = fileOf("/console/icon.svg", "image/svg+xml", textOf("icon.svg"))
 
 /** What a browser needs before it draws anything stands in each page itself: each file more is a wait. */
-const [theme, style] = [textOf("theme.js"), textOf("console.css")]
+const scriptNow = `${script.path}?${script.digest}`
+const [theme, style] = [textOf("theme.js").replace(script.path, scriptNow), textOf("console.css")]
 
 const shell = textOf("index.html")
   .replace("<script src=\"/console/theme.js\"></script>", () => `<script>${theme}</script>`)
@@ -45,20 +46,21 @@ const shell = textOf("index.html")
     "<img src=\"/console/icon.svg\" alt=\"\">",
     () => textOf("icon.svg").replace(/xmlns="[^"]*"/, "aria-hidden=\"true\"")
   )
-  .replaceAll(script.path, `${script.path}?${script.digest}`)
+  .replace(`href="${script.path}"`, `href="${scriptNow}"`)
 
-const pageOf = (path: `/${string}`) =>
+const preload = `<link rel="modulepreload" href="${scriptNow}">\n`
+const pageOf = (path: `/${string}`, text = shell) =>
   fileOf(
     path,
     "text/html; charset=utf-8",
-    shell.replace(`<a href="${path}">`, `<a href="${path}" aria-current="page">`)
+    text.replace(`<a href="${path}">`, `<a href="${path}" aria-current="page">`)
   )
 
-/** The page without what it shows; the others show one thing each. */
-export const overview = pageOf("/")
+/** The page without what it shows, which needs no script; the others show one thing each, by their script. */
+export const overview = pageOf("/", shell.replace(preload, ""))
 
 export const files: ReadonlyArray<ConsoleFile> = [
-  ...(["/outbox", "/dead", "/explain", "/search", "/chronicle"] as const).map(pageOf),
+  ...(["/outbox", "/dead", "/explain", "/search", "/chronicle"] as const).map((path) => pageOf(path)),
   script,
   icon
 ]

@@ -12,6 +12,7 @@ import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
 import { type Method, methodOf, type RouteTemplate, statusCodeOf } from "../../src/telemetry/HttpLabels.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { telemetryFailed } from "../../src/telemetry/TelemetryFailure.ts"
 import { type Arrival, nothing, TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
@@ -129,7 +130,7 @@ const inServerSpan = <E, R>(
             traceparent: context.traceparent,
             ...(arrival.verdict === undefined ? {} : { [debugHeader]: arrival.verdict })
           })
-        }).pipe(Effect.withParentSpan(span))
+        }).pipe(Effect.withParentSpan(span, withoutStack))
     )
   })
 

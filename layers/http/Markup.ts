@@ -1,4 +1,4 @@
-/** The console's templates as text, so that the server draws what the browser would: shown before a script has begun. */
+/** The console's templates as text: the server draws what the browser would, and it is shown before a script begins. */
 import { nothing, type TemplateResult } from "lit-html"
 import { escaped } from "../../src/domain/Text.ts"
 
@@ -8,7 +8,7 @@ const isTemplate = (value: unknown): value is TemplateResult =>
 const textOf = (value: unknown): string => {
   if (value === nothing || value === null || value === undefined) return ""
   if (Array.isArray(value)) return value.map(textOf).join("")
-  return isTemplate(value) ? markup(value) : escaped(String(value))
+  return isTemplate(value) ? markup(value) : escaped(String(value as string | number | boolean))
 }
 
 /** What stands before a value that is an attribute's alone, without quotation marks; the sign says of what kind. */

@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { Around } from "../../src/telemetry/EnqueueSpan.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 import * as PoolFigures from "./PoolFigures.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
@@ -87,7 +88,7 @@ export const layerTransaction = Layer.effect(
           Effect.provideService(Inside, true)
         )
         return yield* Effect.withTracerEnabled(sql.withTransaction(body), false).pipe(
-          Effect.withSpan("db.tx", { attributes: { step: "db_tx" } })
+          Effect.withSpan("db.tx", { attributes: { step: "db_tx" } }, withoutStack)
         )
       }).pipe(
         Effect.timeoutOrElse({

@@ -1,6 +1,7 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
 import { Duration, Effect } from "effect"
 import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
+import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
 
 export type Operation = typeof operations[number]
@@ -19,7 +20,7 @@ export const statement = <A, E, R>(
       Effect.withSpan(`db.${operation}`, {
         kind: "client",
         attributes: { ...store, operation, table, "db.operation.name": operation, "db.collection.name": table }
-      })
+      }, withoutStack)
     )).pipe(measured(operation, table))
 
 /** Counts and times a statement without a span of its own. */

@@ -4,6 +4,7 @@ import { errorTypeOf, retryReasonOf } from "../outbox/ErrorType.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { reasonOf } from "./Failure.ts"
 import { type BatchFacts, comesBackWith, isQuiet, outcomeOf, type RowFacts } from "./RowFacts.ts"
 
@@ -72,7 +73,7 @@ const logRows = (projection: Projection, rows: ReadonlyArray<RowFacts>, spans: R
     const line = logRow(projection, row).pipe(
       Effect.provideService(CurrentRequest, { requestId: row.delivery.requestId, actor: row.delivery.actor })
     )
-    return span === undefined ? line : Effect.withParentSpan(line, span)
+    return span === undefined ? line : Effect.withParentSpan(span, withoutStack)(line)
   }, { discard: true })
 
 /** `spans` are the rows' own, where they have some. */

@@ -3,6 +3,7 @@ import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule,
 import { Heartbeats } from "../outbox/Heartbeats.ts"
 import { type Batch, type Delivery, Leases, type Settlement, type Spent } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { tellBatch } from "./AttemptSpans.ts"
@@ -133,22 +134,25 @@ export class Dispatcher extends Context.Service<Dispatcher, {
           return isOrdered[batch.projection] ? inOrder(rows) : rows
         })
 
-        const settle = Effect.fn("outbox.ack_batch", {
-          kind: "client",
-          attributes: { step: "ack", "messaging.operation.type": "settle" }
-        })(function*(
-          batch: Batch,
-          settlements: ReadonlyArray<Settlement>,
-          spent: Spent | undefined,
-          lease: Fence.HeldLease
-        ) {
-          yield* Effect.annotateCurrentSpan({ ...(yield* StoreAttributes), expected: settlements.length })
-          const held = yield* leases.settle(batch, settlements, spent).pipe(
-            Effect.retry({ schedule: settleAgain, while: () => lease.mayLast })
-          )
-          yield* Effect.annotateCurrentSpan({ acked: held.size })
-          return held
-        })
+        const settle = Effect.fnUntraced(
+          function*(
+            batch: Batch,
+            settlements: ReadonlyArray<Settlement>,
+            spent: Spent | undefined,
+            lease: Fence.HeldLease
+          ) {
+            yield* Effect.annotateCurrentSpan({ ...(yield* StoreAttributes), expected: settlements.length })
+            const held = yield* leases.settle(batch, settlements, spent).pipe(
+              Effect.retry({ schedule: settleAgain, while: () => lease.mayLast })
+            )
+            yield* Effect.annotateCurrentSpan({ acked: held.size })
+            return held
+          },
+          Effect.withSpan("outbox.ack_batch", {
+            kind: "client",
+            attributes: { step: "ack", "messaging.operation.type": "settle" }
+          }, withoutStack)
+        )
 
         const conclude = Effect.fnUntraced(
           function*(batch: Batch, claim: ClaimFacts, delivered: Delivered, { begun, lease }: Underway) {
@@ -197,7 +201,11 @@ export class Dispatcher extends Context.Service<Dispatcher, {
               yield* conclude(batch, claim, afterExit(batch, exit, lease), { begun, lease })
             })
           ).pipe(
-            Effect.withSpan("projection.process_batch", { attributes: { batch_size: batch.deliveries.length } }),
+            Effect.withSpan(
+              "projection.process_batch",
+              { attributes: { batch_size: batch.deliveries.length } },
+              withoutStack
+            ),
             Effect.annotateSpans("projection", batch.projection),
             Effect.catchTag(
               "StoreUnavailable",

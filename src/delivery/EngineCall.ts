@@ -1,5 +1,6 @@
 /** One conversation with the far side, as every row of the batch shows it in its own trace. */
 import { Clock, Effect, type Result } from "effect"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { Fence } from "./Fence.ts"
 
 export interface EngineCall {
@@ -23,7 +24,7 @@ export const timed = <A, E, R>(
   Effect.gen(function*() {
     yield* (yield* Fence).check
     const startedAt = yield* Clock.currentTimeNanos
-    const result = yield* Effect.result(Effect.withSpan(effect, name, { kind: "client", attributes }))
+    const result = yield* Effect.result(Effect.withSpan(name, { kind: "client", attributes }, withoutStack)(effect))
     const endedAt = yield* Clock.currentTimeNanos
     return { result, call: { name, startedAt, endedAt, attributes } }
   })

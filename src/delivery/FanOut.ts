@@ -19,6 +19,7 @@ import { Transaction } from "../outbox/Transaction.ts"
 import { WakeUps } from "../outbox/WakeUps.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { failedWait, idleFirst, idleWait } from "./Idle.ts"
 
@@ -72,7 +73,7 @@ const chunk = Effect.fnUntraced(function*(fanOut: FanOut, limit: number) {
       entity_id: fanOut.id,
       ...(fanOut.requestId === null ? {} : { request_id: fanOut.requestId, x_request_id: fanOut.requestId })
     }
-  }))
+  }, withoutStack))
 })
 
 /** One chunk, if there is one to make. Tests call this. */

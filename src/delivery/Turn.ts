@@ -4,6 +4,7 @@ import { type Batch, Leases } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { StoreAttributes } from "../telemetry/StoreAttributes.ts"
 import { ClaimWatch } from "./ClaimWatch.ts"
 import { DatabaseClock } from "./DatabaseClock.ts"
@@ -133,7 +134,7 @@ const inLoopSpan = <A>(batch: Batch, times: Pick<ClaimFacts, "startedAt" | "ende
     for (const [key, value] of store) claim.attribute(key, value)
     claim.end(times.endedAt, Exit.void)
     return yield* Effect.onExit(
-      Effect.withParentSpan(work, loop),
+      Effect.withParentSpan(loop, withoutStack)(work),
       (exit) => Effect.map(Clock.currentTimeNanos, (now) => loop.end(now, Exit.asVoid(exit)))
     )
   })

@@ -5,6 +5,7 @@ import type { FieldsOf } from "../domain/Entity.ts"
 import type { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { Transaction } from "../outbox/Transaction.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { after, type Batch, blocksOf, type Reject, rejectsOf, type Standing } from "./ImportBatch.ts"
 import { type ImportLine, rejected } from "./ImportLine.ts"
 import { type ImportMoved, ImportProgress, type ImportRecord, ValueRefused } from "./ImportProgress.ts"
@@ -94,7 +95,7 @@ export const make = Effect.gen(function*() {
       Effect.withSpan("import.batch", {
         root: true,
         attributes: { step: "import_batch", lines: batch.length, rejected: rejects.length, request_id: requestId }
-      }),
+      }, withoutStack),
       Effect.updateService(CurrentRequest, (request) => ({ ...request, requestId }))
     )
   }

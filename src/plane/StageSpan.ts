@@ -3,6 +3,7 @@ import { Cause, Effect, Exit } from "effect"
 import type { Tracer } from "effect"
 import { watched } from "../telemetry/BusyTime.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 
 interface Told {
   readonly name: "http-request" | "handle_payload"
@@ -43,9 +44,9 @@ export const inStageSpan = <A, E, R>(told: Told, work: Effect.Effect<A, E, R>) =
           })
         }))
     )
-    return yield* Effect.withSpan(body, told.name, {
+    return yield* Effect.withSpan(told.name, {
       kind: told.kind,
       attributes: { ...told.attributes, ...ids },
       ...(told.parent === undefined ? {} : { parent: told.parent })
-    })
+    }, withoutStack)(body)
   })

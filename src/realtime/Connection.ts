@@ -99,7 +99,7 @@ const answering = Effect.fnUntraced(function*(client: Client) {
     // Joined anew: it may have seen less than it was given.
     if (joined.delete(ref.id)) yield* rooms.leave(ref.id, client)
     yield* rooms.join(ref, client, after, (said) => client.deliver(encode({ type: "joined", session, ...said }))).pipe(
-      Effect.withSpan("gateway.grpc.join", { kind: "client", attributes: { session_id: ref.id } })
+      Effect.withSpan("gateway.grpc.join", { kind: "client", attributes: { session_id: ref.id } }, withoutStack)
     )
     joined.set(ref.id, ref)
   })
@@ -114,7 +114,7 @@ const answering = Effect.fnUntraced(function*(client: Client) {
   const history = Effect.fnUntraced(function*({ after, limit = 50, session }: Frame<"history">) {
     const { id } = yield* member(session)
     const page = yield* logic.history(id, after, limit).pipe(
-      Effect.withSpan("gateway.grpc.history", { kind: "client", attributes: { session_id: id } })
+      Effect.withSpan("gateway.grpc.history", { kind: "client", attributes: { session_id: id } }, withoutStack)
     )
     const expired = expiredOf(after, page)
     if (expired !== undefined) yield* reply({ type: "expired", session, ...expired })
@@ -190,7 +190,7 @@ export const make = Effect.fnUntraced(function*(client: Client) {
     yield* Metrics.realtimeRefused.add({ code: told.code })
     const trace = yield* traceId
     yield* reply({ type: "error", ...told, ...textOf(raw, "session"), ...textOf(raw, "client_id"), ...trace }).pipe(
-      Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "error" } })
+      Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "error" } }, withoutStack)
     )
   })
 

@@ -17,7 +17,7 @@ export class ServedLogic
   extends Context.Service<ServedLogic, Logic["Service"]>()("wordloom/realtime/LogicServing/ServedLogic")
 {}
 
-const inSpan = <A, E, R>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E, R>) =>
+const asked = <A, E, R>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const { trace } = yield* Incoming
     const parent = (yield* TraceCarrier).extract(trace)
@@ -38,7 +38,7 @@ export const layer = Layer.effect(
     const logic = yield* Logic
     const server = yield* Effect.context()
     const served = <A, E>(method: string, attributes: Record<string, unknown>, work: Effect.Effect<A, E>) =>
-      Effect.provideContext(inSpan(method, attributes, work), server)
+      Effect.provideContext(asked(method, attributes, work), server)
     return ServedLogic.of({
       sendMessage: (chat) =>
         served("send_message", { session_id: chat.session_id, from_user: chat.from_user }, logic.sendMessage(chat)),

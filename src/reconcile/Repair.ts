@@ -4,6 +4,7 @@ import { Outbox } from "../outbox/Outbox.ts"
 import { Transaction } from "../outbox/Transaction.ts"
 import type { Drift } from "../search/Drift.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { ReconcileStore, type Surpassed } from "./ReconcileStore.ts"
 
 /** Revisions are sums of integers; an index that has a higher one got it from somebody else. */
@@ -41,6 +42,6 @@ export const repair = Effect.fnUntraced(
     yield* Effect.annotateCurrentSpan({ rows: changes.length })
     return changes.length
   },
-  Effect.withSpan("reconcile.repair"),
+  Effect.withSpan("reconcile.repair", {}, withoutStack),
   Effect.provideService(CurrentRequest, { requestId: null, actor: "reconcile" })
 )

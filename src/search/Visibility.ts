@@ -8,6 +8,7 @@ import { Clock, Context, Deferred, Duration, Effect, Layer } from "effect"
 import type { EntityId } from "../domain/Entity.ts"
 import { DeliveryStatus, type Version } from "../outbox/DeliveryStatus.ts"
 import { type visibleResults, visibleWait } from "../telemetry/Metrics.ts"
+import { withoutStack } from "../telemetry/Spans.ts"
 import { SearchIndex } from "./SearchIndex.ts"
 import { together } from "./Together.ts"
 
@@ -91,7 +92,7 @@ export class Visibility extends Context.Service<Visibility, {
           Effect.timed(counted(outcome({ id, version }, patience))).pipe(
             Effect.tap(([waited, result]) => Effect.ignoreCause(told(result, waited))),
             Effect.map(([, result]) => result === "visible"),
-            Effect.withSpan("search.wait_visible", { attributes: { step: "search_wait_visible" } }),
+            Effect.withSpan("search.wait_visible", { attributes: { step: "search_wait_visible" } }, withoutStack),
             // Not even a tracer that throws makes of a write that is done one that is not.
             Effect.catchCause(() => Effect.succeed(false))
           ),

@@ -1,4 +1,7 @@
-/** How spans of what happens many times a second are made. */
+/** How the product's spans are made. */
 
-/** A stack for each span, in case that it fails, costs as much as all else about it; its name says where it was. */
+/**
+ * The options of every `Effect.withSpan`: a stack in case that something fails costs as much as all else about a span.
+ * What fails is told by its error, its own stack and the trace that its log line names (decision 0024).
+ */
 export const withoutStack = { captureStackTrace: false } as const

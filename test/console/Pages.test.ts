@@ -97,7 +97,7 @@ suite(`the console${missingBrowser === undefined ? "" : `: ${missingBrowser}`}`,
           const told = (node: any): string => {
             if (node.nodeType === 3) return node.data
             if (node.nodeType !== 1) return ""
-            const attributes = [...node.attributes].map(({ name, value }) => ` ${name}="${value}"`).sort().join("")
+            const attributes = [...node.attributes].map(({ name, value }) => ` ${name}="${value}"`).toSorted().join("")
             return `<${node.tagName}${attributes}>${[...node.childNodes].map(told).join("")}`
           }
           return all.map(told)

@@ -86,6 +86,4 @@ find.addEventListener("submit", (event) => {
   find.reset()
 })
 
-// What the server has drawn is painted first.
-if (isDrawn) requestAnimationFrame(() => setTimeout(() => shown ?? show(true)))
-else show(true)
+show(true)

@@ -1,4 +1,7 @@
-/** Light, dark, or as the system has it: set before anything is drawn, so that nothing flashes. */
+/**
+ * What stands in every page: light, dark, or as the system has it, set before anything is drawn, so that nothing
+ * flashes; and when the console's script is loaded.
+ */
 {
   const kept = () => {
     try {
@@ -17,6 +20,12 @@
       : root.dataset["theme"] === "dark"
 
   document.addEventListener("DOMContentLoaded", () => {
+    const script = "/console/console.js"
+    const load = () => void import(script)
+    // What the server has drawn is painted first: loading a script takes the same processors.
+    if (document.querySelector("main .cards") === null) load()
+    else requestAnimationFrame(() => setTimeout(load))
+
     const button = document.getElementById("theme")
     const tell = () => button?.setAttribute("aria-pressed", String(isDark()))
     tell()
