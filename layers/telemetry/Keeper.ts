@@ -13,7 +13,7 @@ const bounds = { kept: 20_000, signals: 10_000, origins: 5_000 } as const
 /** Rows whose spans were not made, some 36,000 of them: so far one projection may be ahead of another that fails. */
 const untoldBytes = 24 * 1_024 * 1_024
 
-export interface Keeper extends TraceKeeping, KeptTraces, KeepExchanged {
+export interface Keeper extends Omit<TraceKeeping, "isKept">, KeptTraces, KeepExchanged {
   /** Keeps it, and says whether the part that left its rows is exported at once. */
   readonly keepFound: (traceId: string, isFound: boolean, isShared: boolean) => void
   readonly holdSpans: (held: Held) => void
@@ -110,7 +110,7 @@ export const make = (options: KeeperOptions): Keeper => {
 
   return {
     rule,
-    isKept: (traceId) => kept.size > 0 && kept.has(traceId),
+    isKept: (traceId, isSampled = false) => isSampled || (kept.size > 0 && kept.has(traceId)),
     subscribe: (onDecided) => {
       listeners.add(onDecided)
       return () => listeners.delete(onDecided)

@@ -163,6 +163,8 @@ const turn = Effect.fnUntraced(function*(state: State, sink: SpanSink, settings:
   )
   const wait = Breaker.waitMs(state.breaker, yield* nowMs)
   if (wait > 0) yield* Effect.raceFirst(Effect.sleep(wait), state.hurry.await)
+  // Not in the middle of the request whose span made the batch full.
+  yield* Effect.yieldNow
   yield* send(state, sink, settings.exportTimeoutMs)
   yield* settled(state)
 })

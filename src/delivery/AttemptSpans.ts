@@ -30,6 +30,10 @@ export class SpanError extends Error {
   override readonly name = "SpanError"
 }
 
+const describe = (span: Tracer.Span, attributes: SpanSpec["attributes"] = {}) => {
+  for (const key in attributes) span.attribute(key, attributes[key])
+}
+
 const begin = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, spec: Omit<SpanSpec, "to">): Tracer.Span => {
   const span = tracer.span({
     name: spec.name,
@@ -41,7 +45,7 @@ const begin = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, spec: Omit<SpanSpe
     root: false,
     sampled: parent.sampled
   })
-  for (const [key, value] of Object.entries(spec.attributes ?? {})) span.attribute(key, value)
+  describe(span, spec.attributes)
   return span
 }
 
@@ -145,7 +149,7 @@ const tellRow = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFact
   const from = facts.claimStartedAt > facts.claimedAt ? facts.claimedAt : facts.claimStartedAt
   const process = facts.begun.get(row.delivery.id) ??
     begin(tracer, parent, { name: "outbox.process", kind: "consumer", from })
-  for (const [key, value] of Object.entries(processAttributes(facts, row))) process.attribute(key, value)
+  describe(process, processAttributes(facts, row))
   if (Option.isSome(facts.processBatch)) process.addLinks([{ span: facts.processBatch.value, attributes: {} }])
   tellSteps(tracer, process, facts, row)
   const error = errorOf(row)

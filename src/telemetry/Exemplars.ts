@@ -45,9 +45,15 @@ const decided = (traceId: string, isKept: boolean) =>
   })
 
 /** Called for each observation that was made in a trace. */
-export const note = (kept: KeptTraces, exemplar: Exemplar, buckets: Buckets, bucket: number): void => {
+export const note = (
+  kept: KeptTraces,
+  exemplar: Exemplar,
+  isSampled: boolean,
+  buckets: Buckets,
+  bucket: number
+): void => {
   const noted = { exemplar, buckets, bucket }
-  if (kept.isKept(exemplar.traceId)) return show(noted)
+  if (kept.isKept(exemplar.traceId, isSampled)) return show(noted)
   if (!asked.has(kept)) {
     asked.add(kept)
     kept.subscribe(decided)

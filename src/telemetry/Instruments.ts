@@ -168,7 +168,7 @@ export const histogram = <const L extends LabelLists = {}>(
     if (span == null || !isTraceId.test(span.traceId)) return
     const at = Context.get(context, Clock.Clock).currentTimeMillisUnsafe()
     const exemplar = { traceId: span.traceId, spanId: span.spanId, value, at }
-    note(Context.get(context, KeptTraces), exemplar, bucketsOf(series.key), bucketOf(bounds, value))
+    note(Context.get(context, KeptTraces), exemplar, span.sampled, bucketsOf(series.key), bucketOf(bounds, value))
   }
 
   return {

@@ -9,7 +9,8 @@
 import { Context } from "effect"
 
 export interface KeptTraces {
-  readonly isKept: (traceId: string) => boolean
+  /** A sampled trace is, whatever else is found of it. */
+  readonly isKept: (traceId: string, isSampled?: boolean) => boolean
   /**
    * `onDecided` is called in the middle of the work whose span ended: `true` when the trace is exported, `false` when
    * it is not so far. It must be quick, and what it throws is swallowed. Answers how to unsubscribe.

@@ -219,6 +219,11 @@ describe("a recorded span", () => {
       assert.isAtMost(Object.keys(span.attributes).length, 128)
       assert.strictEqual(span.attributes["key0"], 7)
     }))
+
+  it("of a sampled trace can be pointed at also after its end, as a worker does with its rows'", () => {
+    assert.isTrue(keeper.isKept(traceId, true))
+    assert.isFalse(keeper.isKept(traceId, false))
+  })
 })
 
 describe("the tracer of a service", () => {
