@@ -24,11 +24,11 @@ export const logFactsOf = (lines: ReadonlyArray<string>): LogFacts => {
   const told = lines.filter((line) => line.trim() !== "").slice(-logLinesMax)
   const read = told.map((line) => ({ line, fields: fieldsOf(line), reading: readLine(line) }))
   const strays = read.filter(({ fields }) => fields === undefined)
-  const inside = read.flatMap(({ fields = {}, reading }) =>
-    typeof (fields["request_id"] ?? fields["x_request_id"]) === "string"
-      ? [{ service: String(fields["service.name"] ?? "unknown"), isTraced: typeof reading !== "string" }]
-      : []
-  )
+  const inside = read.flatMap(({ fields = {}, reading }) => {
+    if (typeof (fields["request_id"] ?? fields["x_request_id"]) !== "string") return []
+    const service = fields["service.name"]
+    return [{ service: typeof service === "string" ? service : "unknown", isTraced: typeof reading !== "string" }]
+  })
   const traced = new Set(inside.filter(({ isTraced }) => isTraced).map(({ service }) => service))
   const services = new Set(inside.map(({ service }) => service).filter((service) => !traced.has(service)))
   const count = inside.filter(({ isTraced }) => isTraced).length

@@ -32,7 +32,10 @@ export interface ExplainPage {
 
 /** In a real browser; without one the page is left out, visibly. */
 export const explainPage = async (base: string): Promise<ExplainPage | undefined> => {
-  if (missingBrowser !== undefined) return void console.warn(`The page is not asked: ${missingBrowser}`)
+  if (missingBrowser !== undefined) {
+    console.warn(`The page is not asked: ${missingBrowser}`)
+    return undefined
+  }
   const browser = await openBrowser()
   const { page } = await openTab(browser, { base })
   return {

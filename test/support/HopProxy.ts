@@ -18,24 +18,22 @@ export const hopProxy = async (target: number): Promise<HopProxy> => {
   const server = createServer((asked, response) => {
     const { way } = proxy
     if (way === "refuse") return void response.writeHead(502).end()
-    const headers = Object.entries(asked.headers).filter(([name]) => way !== "no trace" || !/^trace/.test(name))
-    setTimeout(() => {
-      const further = request(
-        {
-          host: "127.0.0.1",
-          port: target,
-          method: asked.method,
-          path: asked.url,
-          headers: Object.fromEntries(headers)
-        },
-        (answered) => {
-          response.writeHead(answered.statusCode ?? 502, answered.headers)
-          answered.pipe(response)
-        }
-      )
+    const headers = Object.entries(asked.headers).filter(([name]) => way !== "no trace" || !name.startsWith("trace"))
+    const chunks: Array<Buffer> = []
+    asked.on("data", (chunk: Buffer) => chunks.push(chunk)).on("end", () => {
+      const body = Buffer.concat(chunks).toString()
+      const options = { host: "127.0.0.1", port: target, method: asked.method, path: asked.url }
+      const further = request({ ...options, headers: Object.fromEntries(headers) }, (answered) => {
+        response.writeHead(answered.statusCode ?? 502, answered.headers)
+        answered.pipe(response)
+      })
       further.on("error", () => response.writeHead(502).end())
-      asked.pipe(further)
-    }, waitMs[way])
+      // A call says in its body, too, whose trace it belongs to; what is said there instead is as long.
+      setTimeout(
+        () => further.end(way === "no trace" ? body.replaceAll("\"traceparent\"", "\"-----------\"") : body),
+        waitMs[way]
+      )
+    })
   }).listen(0, "127.0.0.1")
   await once(server, "listening")
   const proxy: HopProxy = {
