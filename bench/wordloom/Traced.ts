@@ -11,6 +11,7 @@ import type { AddressInfo } from "node:net"
 import { statement } from "../../layers/postgres/Statement.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import * as Foundation from "../../programs/compose/Foundation.ts"
+import { keepHeapSmall } from "../../programs/compose/SmallHeap.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { ready, report, whenTold } from "../ChildSide.ts"
@@ -64,6 +65,7 @@ const tracer = OpenTelemetry.layer("wordloom-bench")
 const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
 
 const serve = async () => {
+  keepHeapSmall()
   const context = await built(Layer.provideMerge(tracer, Foundation.layer("wordloom-bench")))
   const isTraced = Context.get(context, References.TracerEnabled)
   const run = Effect.runForkWith(context)

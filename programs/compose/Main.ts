@@ -3,6 +3,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Duration, Effect, Exit, Layer, Result, Schema } from "effect"
 import type { AddressInfo } from "node:net"
 import { read, SettingsInvalid } from "../../src/settings/Settings.ts"
+import { keepHeapSmall } from "./SmallHeap.ts"
 
 /** A program could not start, for a reason that whoever runs it can mend. */
 export class CannotStart extends Schema.TaggedError<CannotStart>("wordloom/compose/CannotStart")("CannotStart", {
@@ -61,6 +62,7 @@ const endInAnyCase = () => {
 
 /** Launches `program` and holds the process until SIGINT or SIGTERM; an orderly stop exits 0. */
 export const launch = <E>(program: Layer.Layer<never, E>) => {
+  keepHeapSmall()
   let code = 0
   const main = Layer.launch(program).pipe(
     Effect.catchCause((cause) =>

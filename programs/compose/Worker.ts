@@ -7,10 +7,7 @@ import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
-import { keepHeapSmall } from "./SmallHeap.ts"
 import * as Workers from "./Workers.ts"
-
-keepHeapSmall()
 
 /** Beside logic's own relay: whoever asks for it here has a bus between processes. Only then the chain is loaded. */
 const ofChain = Effect.gen(function*() {
