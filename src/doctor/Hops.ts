@@ -26,7 +26,7 @@ export interface BrokenHop {
 
 interface Caller {
   readonly span: TraceSpan
-  /** Nobody of another service stands below it. */
+  /** Nobody of another service took it up. */
   readonly isUnanswered: boolean
   readonly above: ReadonlySet<string>
 }
@@ -34,8 +34,9 @@ interface Caller {
 /** Two services have two clocks. */
 const skew = 100_000_000n
 
-const isCallee = ({ kind, name, parentId }: TraceSpan) =>
-  parentId === undefined && (kind === "server" || kind === "consumer") && callersOf[name]?.length !== 0
+const isTaken = ({ kind }: TraceSpan) => kind === "server" || kind === "consumer"
+
+const isCallee = (span: TraceSpan) => span.parentId === undefined && isTaken(span) && callersOf[span.name]?.length !== 0
 
 const callersIn = (trace: Trace): ReadonlyArray<Caller> => {
   const tree = treeOf(trace)
@@ -48,7 +49,7 @@ const callersIn = (trace: Trace): ReadonlyArray<Caller> => {
   }
   return tree.spans.filter(({ kind }) => kind === "client" || kind === "producer").map((span) => ({
     span,
-    isUnanswered: tree.childrenOf(span).every(({ service }) => service === span.service),
+    isUnanswered: !tree.childrenOf(span).some((child) => child.service !== span.service && isTaken(child)),
     above: aboveOf(span)
   }))
 }
