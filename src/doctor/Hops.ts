@@ -73,7 +73,9 @@ const calls = ({ above, isUnanswered, span }: Caller, callee: TraceSpan): boolea
   if (known !== undefined && !known.includes(span.name)) return false
   const said = saidAlike(span, callee)
   if (said === "otherwise") return false
-  return said === "alike" || (isUnanswered && (known !== undefined || span.traceId === callee.traceId))
+  // What a trace begins with comes before all that it calls.
+  const isWithin = span.traceId === callee.traceId && span.start <= callee.start
+  return said === "alike" || (isUnanswered && (known !== undefined || isWithin))
 }
 
 /** Of each beginning the latest caller before it. */

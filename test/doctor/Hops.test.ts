@@ -70,6 +70,8 @@ describe("hops", () => {
       span({ end: 1_500_000_000n }),
       span({ start: 1_300_000_000n })
     ]
+    const same = { traceId: called.traceId, attributes: {} }
+    assert.lengthOf(brokenHops([{ id: called.traceId, spans: [span(same), called] }]), 1)
     for (const other of others) assert.deepStrictEqual(brokenHops(asTraces(other, called)), [])
     assert.deepStrictEqual(brokenHops(asTraces(span({}), { ...called, parentId: "c".repeat(16) })), [])
   })
