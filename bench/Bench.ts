@@ -21,6 +21,7 @@ import { growth } from "./stages/Growth.ts"
 import { held } from "./stages/Held.ts"
 import { keep } from "./stages/Keep.ts"
 import { latency } from "./stages/Latency.ts"
+import { page } from "./stages/Page.ts"
 import { project } from "./stages/Project.ts"
 import { rebuild } from "./stages/Rebuild.ts"
 import { recording } from "./stages/Recording.ts"
@@ -43,7 +44,8 @@ const stages: Readonly<Record<StageName, Stage>> = {
   recording,
   scrape,
   keep,
-  explain
+  explain,
+  page
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

@@ -16,7 +16,8 @@ export const stageNames = [
   "recording",
   "scrape",
   "keep",
-  "explain"
+  "explain",
+  "page"
 ] as const
 export type StageName = (typeof stageNames)[number]
 

@@ -1,5 +1,13 @@
-/** What a person waits for a page of the console: from the navigation until its figures are painted, nothing cached. */
-import { openBrowser, openTab } from "../test/support/Browser.ts"
+/** What a person waits for a page of the console: from the navigation until what is looked for is painted. */
+import type { Browser, Page } from "playwright-core"
+import { openTab } from "../test/support/Browser.ts"
+
+/** A page, and what in it is waited for. */
+export interface Look {
+  readonly what: string
+  readonly path: string
+  readonly selector: string
+}
 
 /**
  * Says when what `selector` names has been there for a frame. On the console, since anything else that waits for it
@@ -17,21 +25,19 @@ const telling = `(selector) => {
 
 const said = /^painted ([\d.]+)$/
 
-/** Milliseconds of each of so many first visits; one more before them, which the browser itself needs to begin. */
-export const painted = async (base: string, path: string, selector: string, visits: number) => {
-  const browser = await openBrowser()
+const visit = async (page: Page, path: string) => {
+  const told = page.waitForEvent("console", (message) => said.test(message.text()))
+  await page.goto(path, { waitUntil: "commit" })
+  return Number(said.exec((await told).text())![1])
+}
+
+/** Milliseconds of a visit with nothing kept, and of the next one in the same tab. */
+export const painted = async (browser: Browser, base: string, { path, selector }: Look) => {
+  const { close, page } = await openTab(browser, { base })
   try {
-    const all: Array<number> = []
-    for (let visit = 0; visit <= visits; visit++) {
-      const { close, page } = await openTab(browser, { base })
-      await page.addInitScript(`(${telling})(${JSON.stringify(selector)})`)
-      const told = page.waitForEvent("console", (message) => said.test(message.text()))
-      await page.goto(path, { waitUntil: "commit" })
-      all.push(Number(said.exec((await told).text())![1]))
-      await close()
-    }
-    return all.slice(1)
+    await page.addInitScript(`(${telling})(${JSON.stringify(selector)})`)
+    return { first: await visit(page, path), second: await visit(page, path) }
   } finally {
-    await browser.close()
+    await close()
   }
 }

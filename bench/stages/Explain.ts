@@ -1,12 +1,9 @@
-/** How soon explain answers and the overview is seen, beside a million finished changes and many that wait. */
-import { missingBrowser } from "../../test/support/Browser.ts"
-import { startProgram } from "../../test/support/Programs.ts"
-import { run } from "../Children.ts"
+/** How soon explain and the overview answer, beside a million finished changes and many that wait. */
+import { withBacklog } from "../Backlog.ts"
 import type { Finding } from "../Findings.ts"
-import { type Amounts, namesOf, rowsOf, tagsOf } from "../LongRun.ts"
+import { type Amounts, namesOf } from "../LongRun.ts"
 import { quantile, shown } from "../Numbers.ts"
-import { painted } from "../Painted.ts"
-import { databaseUrl, type Session, within } from "../Sessions.ts"
+import { type Session, within } from "../Sessions.ts"
 import type { Stage } from "../Stage.ts"
 
 interface Names {
@@ -60,15 +57,6 @@ const numbersOf = (state: State, { dead, finished, waiting }: Amounts, count: nu
   return Array.from({ length: count }, (_, n) => from + 1 + Math.floor((n + 0.5) * many / count))
 }
 
-const filled = (url: string, amounts: Amounts, step: (done: number, of: number) => void) =>
-  within(url, async (session) => {
-    const statements = [...tagsOf(amounts), ...rowsOf(amounts), "checkpoint"]
-    for (const [at, statement] of statements.entries()) {
-      step(at, statements.length)
-      await session.query(statement)
-    }
-  })
-
 const measured = async (session: Session, base: string, amounts: Amounts, count: number) => {
   const runs: Array<Run> = []
   for (const state of states) {
@@ -83,11 +71,8 @@ const measured = async (session: Session, base: string, amounts: Amounts, count:
   return runs
 }
 
-const page = "overview page, first visit until painted"
-
 const finding = (runs: ReadonlyArray<Run>, { finished, waiting }: Amounts): Finding => {
   const explains = runs.filter(({ what }) => what.startsWith("explain"))
-  const pages = runs.find(({ what }) => what === page)
   const slowest = (at: number) => Math.max(...explains.map(({ ms }) => quantile(ms, at)))
   return {
     stage: "explain",
@@ -100,47 +85,20 @@ const finding = (runs: ReadonlyArray<Run>, { finished, waiting }: Amounts): Find
     ]),
     figures: [
       { name: "explain, p50 of the slowest way", values: [slowest(0.5)], unit: " ms", atMost: 100 },
-      { name: "explain, p99 of the slowest way", values: [slowest(0.99)], unit: " ms", atMost: 100 },
-      {
-        name: `${page}, p50`,
-        values: [quantile(pages?.ms ?? [], 0.5)],
-        unit: " ms",
-        atMost: 200
-      }
+      { name: "explain, p99 of the slowest way", values: [slowest(0.99)], unit: " ms", atMost: 100 }
     ],
-    notes: pages === undefined ? [missingBrowser ?? ""] : [],
+    notes: [],
     runs
   }
 }
 
-const database = "bench_explain"
-
 export const explain: Stage = {
   peers: () => [],
-  run: async ({ options, progress, server }) => {
-    const finished = options.rows ?? (options.quick ? 200_000 : 1_000_000)
-    const amounts = { finished, waiting: Math.ceil(finished / 10), dead: Math.ceil(finished / 100) }
-    const count = options.quick ? 40 : 100
-    const url = databaseUrl(server.url, database)
-    await within(server.url, (session) => session.query(`create database ${database}`))
-    const env = { DATABASE_URL: url, WORDLOOM_SEARCH: "postgres", WORDLOOM_LOG_LEVEL: "info" }
-    await run({ file: "wordloom/program.js", args: ["migrate"], env, timeoutMs: 60_000 })
-    await filled(url, amounts, (done, of) => progress.step(done, of, "fills the database"))
-    const api = startProgram("api", { ...env, WORDLOOM_HTTP_PORT: "0" })
-    try {
-      const base = (await api.printed(/listening on (http:\/\/[^"]+)/))[1]!
-      progress.step(0, 2, "asks")
-      const runs = await within(url, (session) => measured(session, base, amounts, count))
-      progress.step(1, 2, "looks")
-      const visits = options.quick ? 10 : 20
-      if (missingBrowser === undefined) {
-        // What the browser and the machine take for a page without a script.
-        runs.push({ what: "a page of one line, the same", ms: await painted(base, "/health", "pre", visits) })
-        runs.push({ what: page, ms: await painted(base, "/", ".cards .number", visits) })
-      }
-      return finding(runs, amounts)
-    } finally {
-      await api.stop()
-    }
+  run: async (bench) => {
+    const count = bench.options.quick ? 40 : 100
+    return withBacklog(bench, "bench_explain", async ({ amounts, base, url }) => {
+      bench.progress.step(0, 1, "asks")
+      return finding(await within(url, (session) => measured(session, base, amounts, count)), amounts)
+    })
   }
 }

@@ -4,26 +4,13 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
 import { LiveOverview } from "../../src/outbox/LiveOverview.ts"
 import { Overview } from "../../src/outbox/OutboxOverview.ts"
-import { type ConsoleFile, read, readPage } from "./ConsoleFiles.ts"
+import type * as Seen from "./console/Answers.ts"
+import { drawn } from "./console/glance.js"
+import { type ConsoleFile, files, overview, policy } from "./ConsoleFiles.ts"
+import { markup } from "./Markup.ts"
 import type { Route } from "./RouteTable.ts"
 
-/** Nothing from elsewhere, and no script or style but the files that are served here. */
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types lit-html"
-].join("; ")
-
 const headers = {
-  // Asked for each time, and answered without a body while it is the same.
-  "cache-control": "no-cache",
   "content-security-policy": policy,
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
@@ -31,48 +18,50 @@ const headers = {
   "x-content-type-options": "nosniff"
 }
 
-/** Each shows one page of the console; which one, the browser decides. */
-const pages = ["/", "/outbox", "/dead", "/explain", "/search", "/chronicle"] as const
+/**
+ * What is asked for by its digest is never asked for again; anything else each time, and answered without a body while
+ * it is the same.
+ */
+const sent = ({ bytes, digest, type }: ConsoleFile) =>
+  Effect.map(HttpServerRequest.HttpServerRequest, ({ headers: asked, url }) => {
+    const etag = `"${digest}"`
+    const caching = url.endsWith(`?${digest}`) ? "public, max-age=31536000, immutable" : "no-cache"
+    const own = { ...headers, etag, "cache-control": caching }
+    return asked["if-none-match"]?.split(/\s*,\s*/).includes(etag) === true
+      ? HttpServerResponse.empty({ status: 304, headers: own })
+      : HttpServerResponse.uint8Array(bytes, { contentType: type, headers: own })
+  })
 
-const sent = ({ bytes, etag, type }: ConsoleFile) =>
-  Effect.map(
-    HttpServerRequest.HttpServerRequest,
-    ({ headers: asked }) =>
-      asked["if-none-match"]?.split(/\s*,\s*/).includes(etag) === true
-        ? HttpServerResponse.empty({ status: 304, headers: { ...headers, etag } })
-        : HttpServerResponse.uint8Array(bytes, { contentType: type, headers: { ...headers, etag } })
-  )
-
-const files = read()
-const page = readPage()
-
-const [shell = "", end = ""] = Buffer.from(page.bytes).toString("utf8").split(/(?=<\/body>)/)
+/** What stands in the overview's place until its figures are known; before and behind it, the rest of the page. */
+const heading = "<h1>Wordloom</h1>"
+const [beginning = "", end = ""] = Buffer.from(overview.bytes).toString("utf8").split(heading)
 
 /** A page that waits any longer for its first figures is better shown without. */
 const nowWithin = "500 millis"
-const encode = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Overview)))
-const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;" }
-const inTemplate = (overview: Overview) =>
-  `<template id="now">${encode(overview).replaceAll(/[&<]/g, (sign) => escapes[sign]!)}</template>\n`
+const encode = Schema.encodeSync(Schema.toCodecJson(Overview))
+const figuresOf = (seen: Overview) => {
+  const now = encode(seen) as unknown as Seen.Overview
+  return `<h1 tabindex="-1">Overview</h1>${markup(drawn({ link: "connecting", now, history: [now] }, () => {}))}`
+}
 
 /**
- * The overview's page is sent at once, so that the browser loads and begins its script, and its first figures behind
- * it. Without them it asks for its figures itself.
+ * The overview's page is sent in three parts: its beginning at once, so that the browser gets ready meanwhile, its
+ * first figures as soon as they are known, drawn, and the rest. Without them the script asks for its figures itself.
  */
 const withNow = (now: LiveOverview["Service"]["now"]) => {
   const figures = now.pipe(
-    Effect.map(inTemplate),
+    Effect.map(figuresOf),
     Effect.timeoutOption(nowWithin),
-    Effect.map(Option.getOrElse(() => "")),
-    Effect.catchCause(() => Effect.succeed(""))
+    Effect.map(Option.getOrElse(() => heading)),
+    Effect.catchCause(() => Effect.succeed(heading))
   )
-  const body = Stream.succeed(shell).pipe(
+  const body = Stream.succeed(beginning).pipe(
     Stream.concat(Stream.fromEffect(figures)),
     Stream.concat(Stream.succeed(end)),
     Stream.encodeText
   )
   return HttpServerResponse.stream(body, {
-    contentType: page.type,
+    contentType: overview.type,
     headers: { ...headers, "cache-control": "no-store" }
   })
 }
@@ -87,8 +76,7 @@ const docs = Effect.cached(
 )
 
 export const routes: ReadonlyArray<Route> = [
-  ...pages.map((path): Route => ["GET", path]),
-  ...files.map(({ path }): Route => ["GET", path]),
+  ...[overview, ...files].map(({ path }): Route => ["GET", path]),
   ["GET", "/docs"],
   ["GET", "/openapi.json"]
 ]
@@ -96,9 +84,7 @@ export const routes: ReadonlyArray<Route> = [
 export const layer = Layer.unwrap(Effect.zipWith(docs, LiveOverview, (handler, { now }) =>
   Layer.mergeAll(
     HttpRouter.addAll([
-      ...pages.map((path) =>
-        HttpRouter.route("GET", path, path === "/" ? Effect.sync(() => withNow(now)) : sent(page))
-      ),
+      HttpRouter.route("GET", overview.path, Effect.sync(() => withNow(now))),
       ...files.map((file) => HttpRouter.route("GET", file.path, sent(file)))
     ]),
     HttpRouter.add(

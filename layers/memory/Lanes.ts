@@ -20,7 +20,7 @@ export interface Lane {
   readonly claim: Claim | null
 }
 
-export const laneCount = 32
+const laneCount = 32
 
 /** Random in every kind of UUID, and the same for all rows of an entity. */
 export const laneOf = (id: EntityId): number => Number.parseInt(id.slice(-2), 16) % laneCount

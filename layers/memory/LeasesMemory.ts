@@ -1,11 +1,11 @@
 /** Claims and settlements over the store's rows, by the store's clock. */
-import { Duration, Effect, HashMap, Layer } from "effect"
+import { Effect, HashMap, Layer } from "effect"
 import { type Batch, type ClaimOptions, Leases, type Settlement, type Spent } from "../../src/outbox/Leases.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { byTurn, type Claim, type Lane, laneOf, without } from "./Lanes.ts"
 import { lost, type Row, settled, toDelivery } from "./OutboxRow.ts"
 import { aloneOf, dueOf, heldBack, isAloneDue, overtakes, postponed } from "./RowOrder.ts"
-import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
+import { type Contents, databaseNow, micros, Store } from "./StoreMemory.ts"
 
 /** One kind of outcome after the other; the delays of an entity's rows are compared within each. */
 const kinds = ["Done", "Retry", "Dead", "Release"] as const
@@ -80,7 +80,7 @@ const make = Effect.gen(function*() {
       const claimedAt = yield* databaseNow
       const lastNumber = contents.lastNumber + 1
       const token = String(lastNumber)
-      const until = claimedAt + Duration.toMillis(leaseFor) * 1_000
+      const until = claimedAt + micros(leaseFor)
       const backlog = backlogOf(contents, projection)
       const inLane = Map.groupBy(backlog, ({ change }) => laneOf(change.id))
       const turns = freeLanes(contents, projection).toSorted(byTurn)

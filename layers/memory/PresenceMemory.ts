@@ -1,10 +1,8 @@
 /** Gateways and the sessions that they hold members of, in the store. */
-import { Duration, Effect, HashMap, Layer, Option } from "effect"
+import { Effect, HashMap, Layer, Option } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { type Gateway, goneAfter, openFor, Presence } from "../../src/realtime/Presence.ts"
-import { type AttendingGateway, databaseNow, Store } from "./StoreMemory.ts"
-
-const micros = (duration: Duration.Duration) => Duration.toMillis(duration) * 1_000
+import { type AttendingGateway, databaseNow, micros, Store } from "./StoreMemory.ts"
 
 export const layer = Layer.effect(
   Presence,

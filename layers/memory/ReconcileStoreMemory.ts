@@ -1,10 +1,10 @@
 /** What a comparison leaves in the store in memory. */
-import { Duration, Effect, HashMap, Layer, Option } from "effect"
+import { Effect, HashMap, Layer, Option } from "effect"
 import type { Change } from "../../src/domain/Change.ts"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { ReconcileStore, type Surpassed } from "../../src/reconcile/ReconcileStore.ts"
 import { entityIn } from "./SearchSourceMemory.ts"
-import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
+import { type Contents, databaseNow, micros, Store } from "./StoreMemory.ts"
 
 const raised = (contents: Contents, { above, id }: Surpassed, version: number): Contents["reprojections"] => {
   const now = Option.getOrElse(HashMap.get(contents.reprojections, id), () => 0)
@@ -62,17 +62,14 @@ export const layer = Layer.effect(
       takeTurn: (every) =>
         store.run(Effect.gen(function*() {
           const [contents, now] = [yield* store.read, yield* databaseNow]
-          if (contents.reconciled.begunAt > now - Duration.toMillis(every) * 1_000) return undefined
+          if (contents.reconciled.begunAt > now - micros(every)) return undefined
           yield* store.write({ ...contents, reconciled: { ...contents.reconciled, begunAt: now } })
           return now / 1_000
         })),
       giveBack: (every, delay) =>
         change((contents, now) => ({
           ...contents,
-          reconciled: {
-            ...contents.reconciled,
-            begunAt: now + (Duration.toMillis(delay) - Duration.toMillis(every)) * 1_000
-          }
+          reconciled: { ...contents.reconciled, begunAt: now + micros(delay) - micros(every) }
         })),
       record: (found) => change((contents) => ({ ...contents, reconciled: { ...contents.reconciled, found } })),
       last: Effect.map(store.read, ({ reconciled }) => reconciled.found),

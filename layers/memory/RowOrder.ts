@@ -3,7 +3,7 @@ import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
 import { isOrdered } from "../../src/outbox/Projection.ts"
 import type { Row } from "./OutboxRow.ts"
 
-export const isFresh = ({ state }: Row): boolean => state._tag === "Fresh"
+const isFresh = ({ state }: Row): boolean => state._tag === "Fresh"
 const isWaiting = ({ state }: Row): boolean => state._tag === "Waiting"
 const isAlone = ({ state }: Row): boolean => state._tag === "Alone"
 /** Whether or not it is in flight, as long as it is to be tried by itself. */

@@ -1,13 +1,11 @@
 /** Sessions and what was said in them, in the store: a message's number is its place in the list. */
-import { Clock, DateTime, Duration, Effect, HashMap, Layer, Option, Result } from "effect"
+import { Clock, DateTime, Effect, HashMap, Layer, Option, Result } from "effect"
 import type { EntityId } from "../../src/domain/Entity.ts"
 import { openFor } from "../../src/realtime/Presence.ts"
 import { MessageIdReused, SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
 import type { SessionMessage, SessionRef } from "../../src/realtime/Session.ts"
 import { type NewChat, type RecordedChange, type Said, Sessions } from "../../src/realtime/Sessions.ts"
-import { databaseNow, Store } from "./StoreMemory.ts"
-
-const openMicros = Duration.toMillis(openFor) * 1_000
+import { databaseNow, micros, Store } from "./StoreMemory.ts"
 
 const clientIdOf = ({ entity_id, entity_type, version }: RecordedChange) => `${entity_type}/${entity_id}/${version}`
 
@@ -32,7 +30,7 @@ export const layer = Layer.effect(
       )
       if (entity === undefined) return yield* new SessionUnknown({ session: `${kind}/${id}` })
       const messages = (yield* messagesOf(id)) ?? []
-      const openUntil = (yield* databaseNow) + openMicros
+      const openUntil = (yield* databaseNow) + micros(openFor)
       yield* store.write({ ...contents, sessions: HashMap.set(contents.sessions, id, { openUntil, messages }) })
       return { last_seq: messages.length, version: entity.version }
     })

@@ -1,5 +1,5 @@
 /** Everything that is kept, as one immutable value: a transaction replaces it at its end, or not at all. */
-import { Clock, Context, Effect, HashMap, Layer, Semaphore } from "effect"
+import { Clock, Context, Duration, Effect, HashMap, Layer, Semaphore } from "effect"
 import type { ChronicleEntry } from "../../src/chronicle/Chronicle.ts"
 import type { EntityId, EntityKind, EntityOf } from "../../src/domain/Entity.ts"
 import type { FanOut } from "../../src/outbox/FanOuts.ts"
@@ -122,6 +122,9 @@ export class Store extends Context.Service<Store, {
     })
   )
 }
+
+/** As the store counts time. */
+export const micros = (duration: Duration.Duration): DatabaseMicros => Duration.toMillis(duration) * 1_000
 
 /** The store's clock. */
 export const databaseNow: Effect.Effect<DatabaseMicros> = Effect.map(

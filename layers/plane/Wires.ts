@@ -16,7 +16,7 @@ const frames = Layer.succeed(
 )
 
 /** Where an HTTP server answers stages. */
-export const path = "/stages"
+const path = "/stages"
 
 /** A side that was unplugged says nothing: it is asked for a sign of life this often. */
 const pingEvery = Duration.seconds(5)

@@ -1,7 +1,8 @@
 /** What all tracers of a process share: one queue to the collector, and one memory of traces that are kept. */
 import { SpanKind, TraceFlags } from "@opentelemetry/api"
-import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Record } from "effect"
 import { parseTraceparent } from "../../src/domain/TraceContext.ts"
+import type { Projection } from "../../src/outbox/Projection.ts"
 import type { SettingValues } from "../../src/settings/Settings.ts"
 import { enqueueAttributes } from "../../src/telemetry/EnqueueSpan.ts"
 import type * as KeepRule from "../../src/telemetry/KeepRule.ts"
@@ -34,9 +35,16 @@ const ruleOf = ({ sampler, traceKeep, traceSlow, traceSlowWait }: SettingValues)
 /** The instrumentation scope of all spans. */
 export const scope = { name: "wordloom" } as const
 
+/** Whose spans `outbox.enqueue` are: what is said in sessions comes to logic, every other change to the API. */
+const leavers: Readonly<Record<Projection, string>> = {
+  search: "wordloom-api",
+  chronicle: "wordloom-api",
+  realtime: "wordloom-logic"
+}
+
 /** The span that a row names, told by another process than the one that left it. */
 const rebuildTo = (settings: SettingValues, queue: SpanQueue.SpanQueue) => {
-  const by = { resource: resourceOf(settings, "wordloom-api"), scope }
+  const by = Record.map(leavers, (service) => ({ resource: resourceOf(settings, service), scope }))
   return ({ createdAt, projection, trace }: Origin) => {
     const ids = parseTraceparent(trace.traceparent)
     if (ids === undefined) return
@@ -52,7 +60,9 @@ const rebuildTo = (settings: SettingValues, queue: SpanQueue.SpanQueue) => {
     }
     const { flags, traceId } = ids
     const traceFlags = flags | TraceFlags.SAMPLED
-    queue.offer(new FinishedSpan(parts, { traceId, traceFlags, traceState: keptState(trace.tracestate) }, by))
+    queue.offer(
+      new FinishedSpan(parts, { traceId, traceFlags, traceState: keptState(trace.tracestate) }, by[projection])
+    )
   }
 }
 

@@ -10,8 +10,8 @@ export interface Store {
 }
 
 /** A trace of ten thousand spans is about ten megabytes in Jaeger's JSON. */
-export const bytesMax = 64 * 1024 * 1024
-export const answerWithin = "15 seconds"
+const bytesMax = 64 * 1024 * 1024
+const answerWithin = "15 seconds"
 
 /** Without user, password and query: they may hold secrets. */
 const shown = ({ host, pathname, protocol }: URL) => `${protocol}//${host}${pathname}`

@@ -11,6 +11,7 @@ import { Logic } from "../../src/realtime/Logic.ts"
 import { attendEvery } from "../../src/realtime/Presence.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
 import { User } from "../../src/realtime/Session.ts"
+import { formatAddress } from "../../src/settings/SettingKind.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { type TraceBorder } from "../../src/telemetry/TraceBorder.ts"
 import { closing, make as makeClient, type SocketClient } from "./SocketClient.ts"
@@ -156,6 +157,5 @@ export const attending = (gatewayId: string) =>
 /** `onListening` gets the port that it found. */
 export const layer = (options: Options, onListening: (url: string) => Effect.Effect<void>) =>
   Layer.effectDiscard(
-    Effect.flatMap(make(options), ({ address, port }) =>
-      onListening(`ws://${address.includes(":") ? `[${address}]` : address}:${port}`))
+    Effect.flatMap(make(options), ({ address: host, port }) => onListening(`ws://${formatAddress({ host, port })}`))
   )

@@ -19,6 +19,7 @@ import * as RequestSchema from "../../src/api/RequestSchema.ts"
 import { WordloomApi } from "../../src/api/WordloomApi.ts"
 import { LiveOverview } from "../../src/outbox/LiveOverview.ts"
 import { Visibility } from "../../src/search/Visibility.ts"
+import { formatAddress } from "../../src/settings/SettingKind.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
 import * as Explaining from "./Explaining.ts"
@@ -46,7 +47,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
     const stopping = Effect.andThen(visibility.dismiss, live.dismiss)
     const told = Layer.effectDiscard(Effect.flatMap(HttpServer.HttpServer, ({ address }) => {
       const port = "port" in address ? address.port : httpPort
-      return onListening(`http://${httpHost.includes(":") ? `[${httpHost}]` : httpHost}:${port}`)
+      return onListening(`http://${formatAddress({ host: httpHost, port })}`)
     }))
     const answered = serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace, stopping })
     const scraped = metricsPort === undefined || metricsPort === httpPort

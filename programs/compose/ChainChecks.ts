@@ -2,6 +2,7 @@
 import { Deferred, Effect, Layer } from "effect"
 import { checked, FurtherChecks, skipped } from "../../src/health/Checks.ts"
 import type { CheckResult } from "../../src/health/Health.ts"
+import { formatAddress } from "../../src/settings/SettingKind.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import { OpenDoor } from "./OpenDoor.ts"
 import { natsClient } from "./Realtime.ts"
@@ -27,7 +28,7 @@ const listening = (otherwise: CheckResult) => (door: OpenDoor["Service"]) =>
 const checkedLogic = Effect.gen(function*() {
   const { make } = yield* Effect.promise(() => import("../../layers/grpc/LogicProbe.ts"))
   const { grpcHost, grpcPort, healthTimeout } = yield* Settings
-  const { serves } = yield* make(`${grpcHost}:${grpcPort}`, healthTimeout)
+  const { serves } = yield* make(formatAddress({ host: grpcHost, port: grpcPort }), healthTimeout)
   return { check: checked(serves, healthTimeout) }
 })
 

@@ -5,6 +5,7 @@ import * as TraceSignalsGrpc from "../../layers/grpc/TraceSignalsGrpc.ts"
 import * as PushServer from "../../layers/push/PushServer.ts"
 import { layerWithoutDatabase } from "../../src/health/Checks.ts"
 import { Rooms } from "../../src/realtime/Rooms.ts"
+import { formatAddress } from "../../src/settings/SettingKind.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import * as Border from "./Border.ts"
 import * as ChainChecks from "./ChainChecks.ts"
@@ -21,13 +22,13 @@ const gateway = Layer.unwrap(Effect.gen(function*() {
   const rooms = Layer.unwrap(
     Effect.map(
       PushServer.portOf,
-      (port) => Rooms.layer({ gateway_id: gatewayId, address: `${pushHost}:${port}` })
+      (port) => Rooms.layer({ gateway_id: gatewayId, address: formatAddress({ host: pushHost, port }) })
     )
   )
   return Layer.merge(PushServer.layer(gatewayId), Realtime.door(gatewayId)).pipe(
     Layer.provide(rooms),
     Layer.provide(PushServer.socket({ host: pushHost, port: pushPort })),
-    Layer.provide(LogicClientGrpc.layer(`${grpcHost}:${grpcPort}`)),
+    Layer.provide(LogicClientGrpc.layer(formatAddress({ host: grpcHost, port: grpcPort }))),
     Layer.provide(Realtime.tracers.gateway)
   )
 }))
@@ -41,7 +42,10 @@ const probes = Probes.served(({ gatewayHttpPort }) => gatewayHttpPort).pipe(
 const keeping = Keeping.layer.pipe(
   Layer.provide(
     Layer.unwrap(
-      Effect.map(Settings, ({ grpcHost, grpcPort }) => TraceSignalsGrpc.layer(`${grpcHost}:${grpcPort}`))
+      Effect.map(
+        Settings,
+        ({ grpcHost, grpcPort }) => TraceSignalsGrpc.layer(formatAddress({ host: grpcHost, port: grpcPort }))
+      )
     )
   )
 )

@@ -13,7 +13,7 @@ export type Headers = Readonly<Record<string, string | undefined>>
 const timeLeft = "x-timeout-ms"
 
 /** The longest that a stage may be asked to work, whatever the caller says. */
-export const stageMax = Duration.seconds(30)
+const stageMax = Duration.seconds(30)
 
 /** By when the search must be answered, in the nanoseconds of Effect's clock. */
 export const AnswerBy = Context.Reference<bigint | undefined>("wordloom/plane/AnswerBy", {

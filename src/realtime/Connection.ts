@@ -23,10 +23,10 @@ export interface Client extends Member {
   readonly user: string
 }
 
-export const rateLimit: RateLimit.RateLimit = { perSecond: 50, burst: 100 }
-export const sessionsMax = 32
+const rateLimit: RateLimit.RateLimit = { perSecond: 50, burst: 100 }
+const sessionsMax = 32
 /** Frames that are too many, or make no sense, in a row: then the client is sent away. */
-export const offencesMax = 100
+const offencesMax = 100
 
 const decode = Schema.decodeUnknownResult(ClientFrame)
 

@@ -4,7 +4,7 @@ import { FieldChange, Operation } from "../domain/Change.ts"
 import { EntityId, EntityKind, Version } from "../domain/Entity.ts"
 import { storable } from "../domain/Text.ts"
 
-export const textMax = 8_000
+const textMax = 8_000
 /** Messages that one answer may hold. */
 export const pageMax = 100
 
@@ -22,7 +22,7 @@ export const Text = Schema.String.check(Schema.isBetweenLength(1, textMax), stor
 
 export const Seq = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 }))
 
-export const ChatBody = Schema.Struct({ text: Text })
+const ChatBody = Schema.Struct({ text: Text })
 
 /** A committed change of an entity that the session shows; whoever needs the whole asks the API for that version. */
 export const ChangeBody = Schema.Struct({

@@ -101,7 +101,7 @@ const consumeOptions = (one: Received, parent: Tracer.ExternalSpan | undefined) 
 })
 
 /** Never fails: what the bus does not hear of comes again. */
-export const consume = Effect.fnUntraced(function*(one: Received, gateways: ReadonlyArray<Gateway> | undefined) {
+const consume = Effect.fnUntraced(function*(one: Received, gateways: ReadonlyArray<Gateway> | undefined) {
   const context = yield* received("nats", natsCarrier.read(one.trace))
   const parent = (yield* TraceCarrier).extract(context)
   const { message } = one

@@ -39,7 +39,7 @@ export interface Totals extends Counts {
   readonly underWay: number
 }
 
-export const nothing: Totals = {
+const nothing: Totals = {
   entities: 0,
   ranges: 0,
   differing: 0,

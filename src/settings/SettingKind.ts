@@ -52,14 +52,11 @@ export const address: SettingKind<Address> = kind("host:port", (text) => {
     : { host: match[1]!.replace(/^\[|\]$/g, ""), port: number }
 })
 
-const isAddress = (value: unknown): value is Address =>
+export const isAddress = (value: unknown): value is Address =>
   typeof value === "object" && value !== null && "host" in value && "port" in value
 
-/** As `address` reads it; `undefined` for anything else. */
-export const formatAddress = (value: unknown): string | undefined =>
-  isAddress(value)
-    ? `${value.host.includes(":") ? `[${value.host}]` : value.host}:${value.port}`
-    : undefined
+/** As `address` reads it. */
+export const formatAddress = ({ host, port }: Address): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
 
 export const oneOf = <const A extends ReadonlyArray<string>>(...values: A): SettingKind<A[number]> =>
   kind(`one of ${values.join(", ")}`, (text) => values.find((value) => value === text.toLowerCase()) as A[number])

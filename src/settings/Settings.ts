@@ -1,6 +1,6 @@
 /** The effective settings of a process, read once at its start; every mistake is reported at once. */
 import { Context, Duration, Effect, Layer, Redacted, Result, Schema } from "effect"
-import { formatAddress, formatDuration } from "./SettingKind.ts"
+import { formatAddress, formatDuration, isAddress } from "./SettingKind.ts"
 import { type Setting, table } from "./SettingTable.ts"
 
 type Table = typeof table
@@ -102,7 +102,9 @@ const print = (value: unknown): string =>
     ? formatDuration(value)
     : typeof value === "string"
     ? value
-    : formatAddress(value) ?? JSON.stringify(value)
+    : isAddress(value)
+    ? formatAddress(value)
+    : JSON.stringify(value)
 
 /** What `wordloom config` prints: every effective value, what decided it, and no secret. */
 export const describe = (env: Environment): ReadonlyArray<Effective> => {

@@ -53,7 +53,3 @@ export const verify = (story: Story): ReadonlyArray<Check> => {
 
 export const hasPassed = (found: ReadonlyArray<Check>): boolean =>
   found.every(({ finding }) => finding._tag !== "Failed")
-
-/** Both halves are there: what makes it evidence of the whole way. */
-export const isEndToEnd = (found: ReadonlyArray<Check>): boolean =>
-  found.some(({ finding, name }) => name === "halves" && finding._tag === "Passed")

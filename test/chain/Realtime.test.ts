@@ -1,11 +1,13 @@
 /** A client's message, followed through real programs: in one process, and over gRPC, NATS and TCP between several. */
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll, beforeAll } from "vitest"
+import { noNats } from "../support/NatsServer.ts"
 import { otlpReceiver, type ReceivedSpan } from "../support/OtlpReceiver.ts"
 import { type OwnDatabase, ownDatabase } from "../support/OwnDatabase.ts"
 import { type Program, startProgram, until } from "../support/Programs.ts"
-import { type Chain, chain, whyNot } from "../support/RealtimeChain.ts"
+import { type Chain, chain } from "../support/RealtimeChain.ts"
 import { connect, type RawClient } from "../support/RealtimeClients.ts"
+import { describeUnless } from "../support/Unless.ts"
 
 interface Scene {
   readonly url: string
@@ -210,77 +212,74 @@ describe("realtime in one process", () => {
   })
 })
 
-describe.skipIf(whyNot !== undefined)(
-  `realtime between processes${whyNot === undefined ? "" : ` (skipped: ${whyNot})`}`,
-  () => {
-    let running: Chain
-    let scene: Scene
-    let logic: Program
+describeUnless(noNats, "realtime between processes", () => {
+  let running: Chain
+  let scene: Scene
+  let logic: Program
 
-    beforeAll(async () => {
-      const collector = await otlpReceiver()
-      running = await chain({ WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
-      logic = await running.logic()
-      await running.task()
-      const { url } = await running.gateway()
-      scene = { database: running.database, collector, url }
+  beforeAll(async () => {
+    const collector = await otlpReceiver()
+    running = await chain({ WORDLOOM_TRACING_ENABLED: "1", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
+    logic = await running.logic()
+    await running.task()
+    const { url } = await running.gateway()
+    scene = { database: running.database, collector, url }
+  })
+
+  afterAll(async () => {
+    await running.stop()
+    await scene.collector.stop()
+  })
+
+  it("tells one message in one trace", () => checkTree(scene))
+  it("begins a root unless the envelope has a valid TraceParent", () => checkContexts(scene))
+  it("gives who comes back what was missed, once", () => checkResumption(scene))
+
+  it("brings everything back after NATS lost it, without doubles at the clients", async () => {
+    const session = await newTag(scene)
+    const client = await connect(scene.url)
+    await joined(client, session)
+    for (let each = 1; each <= 5; each++) {
+      client.send({ type: "send", session, client_id: `c-${each}`, text: "hello" })
+    }
+    await client.frame("the fifth", ({ seq, type }) => type === "message" && seq === 5)
+    const replay = startProgram("wordloom", running.env, [
+      "outbox",
+      "replay",
+      "--projection",
+      "realtime",
+      "--status",
+      "done"
+    ])
+    await replay.ended
+    assert.strictEqual(replay.process.exitCode, 0, replay.errors())
+    await until("the replayed rows to be relayed again", async () => {
+      const [row] = await scene.database.query("select count(*)::int as left from outbox_realtime")
+      return row!["left"] === 0
     })
+    client.send({ type: "send", session, client_id: "c-6", text: "hello" })
+    await client.frame("the sixth", ({ seq, type }) => type === "message" && seq === 6)
+    assert.deepStrictEqual(numbered(client), [1, 2, 3, 4, 5, 6])
+    client.socket.close()
+  })
 
-    afterAll(async () => {
-      await running.stop()
-      await scene.collector.stop()
-    })
-
-    it("tells one message in one trace", () => checkTree(scene))
-    it("begins a root unless the envelope has a valid TraceParent", () => checkContexts(scene))
-    it("gives who comes back what was missed, once", () => checkResumption(scene))
-
-    it("brings everything back after NATS lost it, without doubles at the clients", async () => {
-      const session = await newTag(scene)
-      const client = await connect(scene.url)
-      await joined(client, session)
-      for (let each = 1; each <= 5; each++) {
-        client.send({ type: "send", session, client_id: `c-${each}`, text: "hello" })
-      }
-      await client.frame("the fifth", ({ seq, type }) => type === "message" && seq === 5)
-      const replay = startProgram("wordloom", running.env, [
-        "outbox",
-        "replay",
-        "--projection",
-        "realtime",
-        "--status",
-        "done"
-      ])
-      await replay.ended
-      assert.strictEqual(replay.process.exitCode, 0, replay.errors())
-      await until("the replayed rows to be relayed again", async () => {
-        const [row] = await scene.database.query("select count(*)::int as left from outbox_realtime")
-        return row!["left"] === 0
-      })
-      client.send({ type: "send", session, client_id: "c-6", text: "hello" })
-      await client.frame("the sixth", ({ seq, type }) => type === "message" && seq === 6)
-      assert.deepStrictEqual(numbered(client), [1, 2, 3, 4, 5, 6])
-      client.socket.close()
-    })
-
-    it("answers that logic is away, and takes the same message once it is back", async () => {
-      const session = await newTag(scene)
-      const client = await connect(scene.url)
-      // Killed right after the answer, logic is asked in vain for what was said before it.
-      await joined(client, session)
-      await logic.stop("SIGKILL")
-      const say = () => client.send({ type: "send", session, client_id: "c-1", text: "hello" })
+  it("answers that logic is away, and takes the same message once it is back", async () => {
+    const session = await newTag(scene)
+    const client = await connect(scene.url)
+    // Killed right after the answer, logic is asked in vain for what was said before it.
+    await joined(client, session)
+    await logic.stop("SIGKILL")
+    const say = () => client.send({ type: "send", session, client_id: "c-1", text: "hello" })
+    say()
+    await client.frame("unavailable", ({ code }) => code === "unavailable")
+    logic = await running.logic()
+    await until("the message to be taken", async () => {
+      const before = client.frames.length
       say()
-      await client.frame("unavailable", ({ code }) => code === "unavailable")
-      logic = await running.logic()
-      await until("the message to be taken", async () => {
-        const before = client.frames.length
-        say()
-        await until("an answer", () => client.frames.length > before)
-        return client.frames.some(({ type }) => type === "sent")
-      })
-      await client.frame("the message", ({ seq, type }) => type === "message" && seq === 1)
-      client.socket.close()
+      await until("an answer", () => client.frames.length > before)
+      return client.frames.some(({ type }) => type === "sent")
     })
-  }
-)
+    await client.frame("the message", ({ seq, type }) => type === "message" && seq === 1)
+    client.socket.close()
+  })
+})

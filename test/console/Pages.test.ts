@@ -89,6 +89,37 @@ suite(`the console${missingBrowser === undefined ? "" : `: ${missingBrowser}`}`,
     await shows(page, "Every change is delivered.")
   })
 
+  it("shows the overview without a script, and a script then draws the same", async () => {
+    /** Without the order of attributes, and what is another figure a moment later. */
+    const drawn = async (page: Page) => {
+      const parts = await page.locator("main h1, main .verdict, main .cards, main section:has(#workers)")
+        .evaluateAll((all) => {
+          const told = (node: any): string => {
+            if (node.nodeType === 3) return node.data
+            if (node.nodeType !== 1) return ""
+            const attributes = [...node.attributes].map(({ name, value }) => ` ${name}="${value}"`).sort().join("")
+            return `<${node.tagName}${attributes}>${[...node.childNodes].map(told).join("")}`
+          }
+          return all.map(told)
+        })
+      return parts.join("\n").replaceAll(/(\d[\d.,:TZ-]*( (µs|ms|s|min|h)\b)?\s?)+(ago)?|just now/g, "0")
+    }
+    await running.call("POST", "/api/v1/outbox/chronicle/pause", { json: { reason: hostile } })
+    try {
+      const tab = await openTab(browser, { base: running.base, scripts: false })
+      tabs.push(tab)
+      const { page: plain } = tab
+      await plain.goto("/")
+      assert.strictEqual(await plain.locator("button:visible, input:visible").count(), 0)
+      assert.strictEqual(await plain.locator("noscript p:visible").count(), 1)
+      const { page } = await open("/")
+      await shows(page, "Live")
+      assert.strictEqual(await drawn(page), await drawn(plain))
+    } finally {
+      await running.call("POST", "/api/v1/outbox/chronicle/resume")
+    }
+  })
+
   it("asks before it pauses, and keeps the keyboard in the question", async () => {
     const { page } = await open("/")
     await page.focus("text=Pause search")

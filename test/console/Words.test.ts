@@ -55,6 +55,17 @@ describe("snippets", () => {
   })
 })
 
+describe("numbers and moments", () => {
+  const moments = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" })
+  const numbers = new Intl.NumberFormat("en")
+  const plain = (moment: string) => moment.replace(/^0/, "").replace("Sept", "Sep")
+
+  it.prop("are written as everywhere else in English", [between(0, 4e12)], ([at]) => {
+    assert.strictEqual(Format.count(Math.round(at)), numbers.format(Math.round(at)))
+    assert.strictEqual(plain(Format.moment(new Date(at).toISOString())), plain(moments.format(at)))
+  })
+})
+
 describe("what somebody types", () => {
   const id = "01a2239a-fc2e-75df-9132-2b8878caed09"
   const trace = "cd9ed9315b8112c1b2874049d87a3862"

@@ -9,12 +9,13 @@ import { keyedHash } from "../../layers/telemetry/KeyedHash.ts"
 import * as Baseline from "../../src/telemetry/Baseline.ts"
 import * as DebugToken from "../../src/telemetry/DebugToken.ts"
 import { callerOf } from "../support/HttpCall.ts"
+import { noNats } from "../support/NatsServer.ts"
 import { startProgram, until } from "../support/Programs.ts"
-import { chain, whyNot } from "../support/RealtimeChain.ts"
+import { chain } from "../support/RealtimeChain.ts"
 import { connect, type RawClient } from "../support/RealtimeClients.ts"
 import { listening, newTag as createdTag, programsEnv } from "../support/RunningApi.ts"
 
-const lacking = process.env["WORDLOOM_FULL"] === "1" ? missing("jaeger") ?? whyNot : "only with `npm run test:full`"
+const lacking = process.env["WORDLOOM_FULL"] === "1" ? missing("jaeger") ?? noNats : "only with `npm run test:full`"
 if (lacking !== undefined) console.warn(`Sampling over the chain is not tested: ${lacking}`)
 
 const secret = "a secret of the tests' own"

@@ -5,7 +5,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { processCpuMs } from "../../bench/Meter.ts"
-import { chain, whyNot } from "../support/RealtimeChain.ts"
+import { noNats } from "../support/NatsServer.ts"
+import { chain } from "../support/RealtimeChain.ts"
 import { type Crowd, crowd, restarting, type Restarts, roomsIn } from "../support/RealtimeCrowds.ts"
 
 const sizeOf = (name: string, usual: number) => Number(process.env[`WORDLOOM_TEST_${name}`] ?? usual)
@@ -16,7 +17,7 @@ const size = {
   seconds: sizeOf("SECONDS", 60)
 }
 
-const why = process.env["WORDLOOM_FULL"] === undefined ? "only with WORDLOOM_FULL=1 (npm run test:full)" : whyNot
+const why = process.env["WORDLOOM_FULL"] === undefined ? "only with WORDLOOM_FULL=1 (npm run test:full)" : noNats
 
 type Chaos = (restart: Restarts) => Promise<void>
 

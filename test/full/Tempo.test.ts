@@ -9,10 +9,11 @@ import { TraceStore } from "../../src/trace/TraceStore.ts"
 import { ended } from "../cli/Commands.ts"
 import { traceQueries } from "../support/Dashboards.ts"
 import { callerOf } from "../support/HttpCall.ts"
+import { noNats } from "../support/NatsServer.ts"
 import { otlpReceiver } from "../support/OtlpReceiver.ts"
 import { ownDatabase } from "../support/OwnDatabase.ts"
 import { startProgram, until } from "../support/Programs.ts"
-import { chain, whyNot } from "../support/RealtimeChain.ts"
+import { chain } from "../support/RealtimeChain.ts"
 import { connect } from "../support/RealtimeClients.ts"
 import { listening, newTag, programsEnv } from "../support/RunningApi.ts"
 import { ofOwnId, sendTo } from "../trace/Otlp.ts"
@@ -188,7 +189,7 @@ describe.skipIf(lacking !== undefined)("Tempo", () => {
     }
   })
 
-  it.skipIf(whyNot !== undefined)("draws gateway, logic and task of the realtime chain", async () => {
+  it.skipIf(noNats !== undefined)("draws gateway, logic and task of the realtime chain", async () => {
     const prometheus = await start("prometheus", { interval: "1s", targets: {} })
     const tempo = await start("tempo", { remoteWrite: prometheus.url })
     const running = await chain({

@@ -2,17 +2,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { credentials, loadPackageDefinition, Metadata, status } from "@grpc/grpc-js"
 import { loadSync } from "@grpc/proto-loader"
-import { Context, Deferred, Duration, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { protoPath } from "grpc-health-check"
+import { networkInterfaces } from "node:os"
 import { LogicStub, messageMax } from "../../layers/grpc/ChatProto.ts"
 import * as LogicClientGrpc from "../../layers/grpc/LogicClientGrpc.ts"
-import * as LogicServerGrpc from "../../layers/grpc/LogicServerGrpc.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { Logic } from "../../src/realtime/Logic.ts"
 import * as LogicServing from "../../src/realtime/LogicServing.ts"
 import { LogicUnavailable, MessageIdReused, SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
+import { served } from "../support/LogicOverGrpc.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
 
 const session_id = EntityId.make("0198f2a0-0000-7000-8000-000000000001")
@@ -57,23 +58,17 @@ const scripted = Logic.of({
 
 class Address extends Context.Service<Address, string>()("wordloom/test/Address") {}
 
-const wire = Layer.unwrap(Effect.gen(function*() {
-  const found = yield* Deferred.make<string>()
-  const server = LogicServerGrpc.layer(
-    { host: "127.0.0.1", port: 0, grace: Duration.seconds(1) },
-    (address) => Effect.asVoid(Deferred.succeed(found, address))
-  ).pipe(Layer.provide(LogicServing.layer), Layer.provide(Layer.succeed(Logic, scripted)))
-  const client = Layer.unwrap(
-    Effect.map(
-      Deferred.await(found),
-      (address) => Layer.merge(LogicClientGrpc.layer(address), Layer.succeed(Address, address))
-    )
-  )
-  return client.pipe(Layer.provideMerge(server))
-})).pipe(Layer.provideMerge(Layer.merge(RecordedSpans.layer, SecureRandom.layerWebCrypto)))
+const wire = (host: string) =>
+  served(
+    LogicServing.layer.pipe(Layer.provide(Layer.succeed(Logic, scripted))),
+    (address) => Layer.merge(LogicClientGrpc.layer(address), Layer.succeed(Address, address)),
+    host
+  ).pipe(Layer.provideMerge(Layer.merge(RecordedSpans.layer, SecureRandom.layerWebCrypto)))
 
-const over = <A, E>(work: Effect.Effect<A, E, Logic | Address | RecordedSpans.RecordedSpans>) =>
-  Effect.provide(work, wire, { local: true })
+const over = <A, E>(work: Effect.Effect<A, E, Logic | Address | RecordedSpans.RecordedSpans>, host = "127.0.0.1") =>
+  Effect.provide(work, wire(host), { local: true })
+
+const hasIpv6 = Object.values(networkInterfaces()).flat().some((found) => found?.address === "::1")
 
 /** A call as any other client would make it. */
 const raw = (address: string, method: string, request: object, metadata = new Metadata()) =>
@@ -174,6 +169,15 @@ describe("logic over gRPC", () => {
       client.close()
       assert.strictEqual((answer as { readonly status: unknown }).status, 1)
     })))
+
+  it.live.skipIf(!hasIpv6)("tells an IPv6 address as it must be written to be asked there", () =>
+    over(
+      Effect.gen(function*() {
+        assert.match(yield* Address, /^\[::1\]:\d+$/)
+        assert.strictEqual((yield* Logic.use((logic) => logic.sendMessage(chat("c-1")))).message.seq, 3)
+      }),
+      "::1"
+    ))
 
   it.live("is away where nobody listens: a clear error, and soon", () =>
     Effect.gen(function*() {

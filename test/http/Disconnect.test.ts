@@ -1,16 +1,11 @@
 /** A client that goes away takes its work with it: no statement goes on for nobody. */
 import { assert, describe, it } from "@effect/vitest"
 import { request } from "node:http"
-import { afterAll, beforeAll } from "vitest"
 import { until } from "../support/Programs.ts"
-import { logLines, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, logLines, newTag } from "../support/RunningApi.ts"
 
 describe("a client that goes away", () => {
-  let running: RunningApi
-  beforeAll(async () => {
-    running = await runningApi({ env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ env: { WORDLOOM_TRACING: "local" } })
 
   const waiting = async () =>
     (await running.database.query(

@@ -1,21 +1,15 @@
 /** What a caller can do to tags, libraries and blocks: contract §3, over the real program. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import type { Answer } from "../support/HttpCall.ts"
-import { created, fresh, isProblem, newLibrary, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, created, fresh, isProblem, newLibrary, newTag } from "../support/RunningApi.ts"
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const utc = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
 const nowhere = "01890000-0000-7000-8000-000000000000"
 
 describe("entities", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ env: { WORDLOOM_TRACING: "local" } })
+  const { call } = running
 
   const newBlock = async (said: Readonly<Record<string, unknown>> = {}) => {
     const library_id = said["library_id"] ?? (await newLibrary(call))["id"]

@@ -2,20 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { connect } from "node:net"
-import { afterAll, beforeAll } from "vitest"
-import { fresh, isProblem, logLines, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, fresh, isProblem, logLines, newTag } from "../support/RunningApi.ts"
 
 const id = "01890000-0000-7000-8000-000000000000"
 const limit = 256 * 1_024
 
 describe("errors", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ env: { WORDLOOM_TRACING: "local" } })
+  const { call } = running
 
   /** What a server answers to bytes that no HTTP client would send. */
   const sendRaw = async (bytes: string) => {

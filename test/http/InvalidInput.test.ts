@@ -1,22 +1,16 @@
 /** Whatever a caller sends: the answer says which field does not fit, and nothing is written. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import { excerpt } from "../../src/domain/Text.ts"
 import type { Said } from "../support/HttpCall.ts"
-import { fresh, isProblem, newLibrary, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, fresh, isProblem, newLibrary, newTag } from "../support/RunningApi.ts"
 
 const id = "01890000-0000-7000-8000-00000000abcd"
 const nul = "a\u0000b"
 const half = "a\ud800b"
 
 describe("invalid input", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ env: { WORDLOOM_TRACING: "local" } })
+  const { call } = running
 
   const written = async () =>
     (await running.database.query(`select (select count(*) from tags) + (select count(*) from libraries) +

@@ -1,8 +1,7 @@
 /** The outbox as a caller sees it: counts, rows, and making finished rows due again. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import { until } from "../support/Programs.ts"
-import { isProblem, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, isProblem, newTag } from "../support/RunningApi.ts"
 
 const columns = [
   "projection",
@@ -30,13 +29,8 @@ const columns = [
 type Row = Record<string, any>
 
 describe("outbox", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ worker: true, env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ worker: true, env: { WORDLOOM_TRACING: "local" } })
+  const { call } = running
 
   const events = async (query: string) => {
     const { body, status, text } = await call("GET", `/api/v1/outbox/events?${query}`)

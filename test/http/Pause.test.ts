@@ -1,19 +1,13 @@
 /** Pausing a projection, as a caller and a worker in another process see it. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import { until } from "../support/Programs.ts"
-import { isProblem, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, isProblem, newTag } from "../support/RunningApi.ts"
 
 type Body = Record<string, any>
 
 describe("pausing a projection", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ worker: true })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ worker: true })
+  const { call } = running
 
   const stats = async (projection: string): Promise<Body> => {
     const { body } = await call("GET", "/api/v1/outbox/stats")

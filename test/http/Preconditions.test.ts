@@ -1,18 +1,12 @@
 /** Writes that say what they expect (`If-Match`), and writes that may be sent twice (`Idempotency-Key`). */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
-import { fresh, isProblem, newLibrary, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, fresh, isProblem, newLibrary, newTag } from "../support/RunningApi.ts"
 
 const keyed = (what: string) => ({ "idempotency-key": fresh(what).replaceAll(" ", "-") })
 
 describe("preconditions", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ env: { WORDLOOM_TRACING: "local" } })
+  const { call } = running
 
   const tagAtTwo = async () => {
     const at = `/api/v1/tags/${(await newTag(call))["id"]}`

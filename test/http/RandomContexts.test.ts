@@ -1,10 +1,9 @@
 /** Headers by the thousand, from none to as much as HTTP lets through: no answer, no row and no program breaks. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import { parseTraceparent, parseTracestate } from "../../src/domain/TraceContext.ts"
 import { anyContext } from "../support/Fuzzing.ts"
 import { parseMetrics } from "../support/Prometheus.ts"
-import { fresh, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, fresh } from "../support/RunningApi.ts"
 import { withSeed } from "../support/Seeded.ts"
 
 /** Sets of headers in a round; ten rounds where there is time. */
@@ -17,13 +16,9 @@ const headersMax = 16_000
 const valid = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]$/
 
 describe("random trace contexts", () => {
-  let running: RunningApi
-  beforeAll(async () => {
-    running = await runningApi({
-      env: { WORDLOOM_TRACING: "local", OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.5" }
-    })
+  const running = apiForAll({
+    env: { WORDLOOM_TRACING: "local", OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.5" }
   })
-  afterAll(() => running.stop())
 
   let written = 0
 

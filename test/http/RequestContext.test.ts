@@ -1,21 +1,15 @@
 /** Ids that travel with a request: what is taken from the caller, what is made anew, and what comes back. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import { until } from "../support/Programs.ts"
-import { fresh, isProblem, logLines, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, fresh, isProblem, logLines, newTag } from "../support/RunningApi.ts"
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
 const parent = `00-${traceId}-00f067aa0ba902b7-01`
 
 describe("request context", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ env: { WORDLOOM_TRACING: "local", WORDLOOM_TRACE_TRUST: "trust" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ env: { WORDLOOM_TRACING: "local", WORDLOOM_TRACE_TRUST: "trust" } })
+  const { call } = running
 
   const create = async (headers: Readonly<Record<string, string | ReadonlyArray<string>>>) => {
     const answer = await call("POST", "/api/v1/tags", { headers, json: { name: fresh("context"), color: "#123456" } })

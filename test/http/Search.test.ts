@@ -1,9 +1,8 @@
 /** Search and chronicle as a caller sees them, with the worker that writes them running beside the API. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import type { Answer } from "../support/HttpCall.ts"
 import { until } from "../support/Programs.ts"
-import { created, fresh, newLibrary, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, created, fresh, newLibrary, newTag } from "../support/RunningApi.ts"
 
 interface Hit {
   readonly kind: string
@@ -15,13 +14,8 @@ interface Hit {
 }
 
 describe("search and chronicle", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-
-  beforeAll(async () => {
-    running = await runningApi({ worker: true, env: { WORDLOOM_TRACING: "local" } })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ worker: true, env: { WORDLOOM_TRACING: "local" } })
+  const { call } = running
 
   const search = async (parameters: Readonly<Record<string, string>>) => {
     const answer = await call("GET", `/api/v1/search?${new URLSearchParams(parameters).toString()}`)

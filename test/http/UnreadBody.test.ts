@@ -1,9 +1,8 @@
 /** An answer before the body was read: it says truly whether the connection goes on. */
 import { assert, describe, it } from "@effect/vitest"
 import { connect, type Socket } from "node:net"
-import { afterAll, beforeAll } from "vitest"
 import { until } from "../support/Programs.ts"
-import { type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll } from "../support/RunningApi.ts"
 
 const head = (path: string, framing: string) =>
   `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${framing}\r\n\r\n`
@@ -17,11 +16,7 @@ const sent = (socket: Socket, text: string) =>
   })
 
 describe("a body that nobody reads", () => {
-  let running: RunningApi
-  beforeAll(async () => {
-    running = await runningApi()
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll()
 
   const opened = () => {
     const { hostname, port } = new URL(running.base)

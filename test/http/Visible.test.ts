@@ -1,10 +1,9 @@
 /** `Prefer: wait`: whoever asks for it searches after the answer, and finds what was written. */
 import { assert, describe, it } from "@effect/vitest"
-import { afterAll, beforeAll } from "vitest"
 import type { Answer, Said } from "../support/HttpCall.ts"
 import { until } from "../support/Programs.ts"
 import { parseMetrics } from "../support/Prometheus.ts"
-import { fresh, isProblem, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { apiForAll, fresh, isProblem, newTag } from "../support/RunningApi.ts"
 
 const word = () => fresh("visible").replaceAll(" ", "")
 const wait = (seconds: number | string) => ({ prefer: `wait=${seconds}` })
@@ -20,12 +19,8 @@ const untold = ({ headers }: Answer) => {
 }
 
 describe("a write that waits until it can be found", () => {
-  let running: RunningApi
-  const call: RunningApi["call"] = (...said) => running.call(...said)
-  beforeAll(async () => {
-    running = await runningApi({ worker: true })
-  })
-  afterAll(() => running.stop())
+  const running = apiForAll({ worker: true })
+  const { call } = running
 
   const found = async (q: string) => {
     const { body } = await call("GET", `/api/v1/search?${new URLSearchParams({ q }).toString()}`)

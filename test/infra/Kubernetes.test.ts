@@ -16,7 +16,9 @@ const text = (file: string) => Fs.readFileSync(Path.join(folder, file), "utf8")
 
 const manifestsIn = (below: string) =>
   Fs.readdirSync(Path.join(folder, below)).filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml")
-const manifests = [...manifestsIn("."), ...manifestsIn("realtime").map((file) => `realtime/${file}`)]
+/** What is applied on its own, by whoever wants it. */
+const further = ["query", "realtime"]
+const manifests = ["."].concat(further).flatMap((below) => manifestsIn(below).map((file) => Path.join(below, file)))
 const objects = manifests.flatMap((file) =>
   parseAllDocuments(text(file)).map((document) => {
     assert.isEmpty(document.errors, file)
@@ -44,13 +46,16 @@ const refusals = (object: any): ReadonlyArray<string> => {
   )
 }
 
-const deployments = ["api", "worker", "gateway", "logic", "task"].map((name) => only("Deployment", `wordloom-${name}`))
+const deployments = ["api", "worker", "gateway", "logic", "task", "query"].map((name) =>
+  only("Deployment", `wordloom-${name}`)
+)
 const pods = [...deployments, only("Job", "wordloom-migrate")].map(({ spec }) => spec.template.spec)
 const containers = pods.map((pod) => pod.containers[0])
 const settings = only("ConfigMap", "wordloom-settings").data as Readonly<Record<string, string>>
 const ofChain = only("ConfigMap", "wordloom-realtime").data as Readonly<Record<string, string>>
+const ofPlane = only("ConfigMap", "wordloom-request-plane").data as Readonly<Record<string, string>>
 const values = () => {
-  const result = read({ ...settings, ...ofChain, DATABASE_URL: "postgresql://u:p@h:5432/d" })
+  const result = read({ ...settings, ...ofChain, ...ofPlane, DATABASE_URL: "postgresql://u:p@h:5432/d" })
   if (Result.isFailure(result)) throw new Error(result.failure.message)
   return result.success
 }
@@ -78,7 +83,9 @@ describe("manifests", () => {
   it("are all applied by the kustomization, but for the adapter's", () => {
     const resourcesOf = (file: string) => (parse(text(file)) as { readonly resources: ReadonlyArray<string> }).resources
     assert.sameMembers([...resourcesOf("kustomization.yaml"), "adapter.yaml"], manifestsIn("."))
-    assert.sameMembers([...resourcesOf("realtime/kustomization.yaml")], manifestsIn("realtime"))
+    for (const below of further) {
+      assert.sameMembers([...resourcesOf(`${below}/kustomization.yaml`)], manifestsIn(below))
+    }
   })
 })
 
@@ -151,7 +158,7 @@ describe("the pods", () => {
 
   it("get settings that the programs take, on the ports that are published", () => {
     const { databaseUrl, grpcPort, httpHost, httpPort, pushPort, workerHttpPort, workerMetricsPort, wsPort } = values()
-    const { gatewayHttpPort, logicHttpPort, taskHttpPort } = values()
+    const { gatewayHttpPort, logicHttpPort, queryHttpPort, queryPort, taskHttpPort } = values()
     assert.strictEqual(Redacted.value(databaseUrl!), "postgresql://u:p@h:5432/d")
     assert.strictEqual(httpHost, "0.0.0.0")
     const published = deployments.map(({ spec }) =>
@@ -162,9 +169,10 @@ describe("the pods", () => {
       { health: workerHttpPort, metrics: workerMetricsPort },
       { ws: wsPort, push: pushPort, health: gatewayHttpPort },
       { grpc: grpcPort, health: logicHttpPort },
-      { health: taskHttpPort }
+      { health: taskHttpPort },
+      { stages: queryPort, health: queryHttpPort }
     ])
-    const scraped = [httpPort, workerMetricsPort, gatewayHttpPort, logicHttpPort, taskHttpPort]
+    const scraped = [httpPort, workerMetricsPort, gatewayHttpPort, logicHttpPort, taskHttpPort, queryHttpPort]
     for (const [at, { spec }] of deployments.entries()) {
       const { annotations } = spec.template.metadata
       assert.strictEqual(annotations["prometheus.io/port"], String(scraped[at]))
@@ -173,7 +181,7 @@ describe("the pods", () => {
     // A name that no program knows would be ignored without a word.
     const known = Object.values(table).flatMap(({ names }) => [...names] as ReadonlyArray<string>)
     const own = deployments.flatMap(({ spec }) => spec.template.spec.containers[0].env.map(({ name }: any) => name))
-    assert.includeMembers(known, [...Object.keys(settings), ...Object.keys(ofChain), ...own])
+    assert.includeMembers(known, [settings, ofChain, ofPlane].flatMap(Object.keys).concat(own))
   })
 
   it("are found by everything that selects them", () => {
@@ -222,6 +230,28 @@ describe("the pods", () => {
     const { grpcPort, pushPort } = values()
     assert.sameMembers(toPods, [`wordloom-logic:${grpcPort}`, `wordloom-gateway:${pushPort}`])
     assert.strictEqual(ofChain["WORDLOOM_GRPC_HOST"], `${only("Service", "wordloom-logic").metadata.name}.wordloom`)
+  })
+})
+
+describe("the request plane", () => {
+  const [api, query] = ["api", "query"].map((name) => only("Deployment", `wordloom-${name}`))
+
+  it("is asked by the API, which knows of it once it is there, where it listens", () => {
+    const { hydrateAddress, queryPort, recallAddress, requestPlane } = values()
+    assert.strictEqual(requestPlane, "http")
+    const { metadata: { name, namespace }, spec: { ports: [stages] } } = only("Service", "wordloom-query")
+    for (const address of [recallAddress, hydrateAddress]) {
+      assert.deepStrictEqual(address, { host: `${name}.${namespace}`, port: stages.port })
+    }
+    const ofApi = api.spec.template.spec.containers[0].envFrom.map(({ configMapRef }: any) => configMapRef)
+    assert.deepInclude(ofApi, { name: "wordloom-request-plane", optional: true })
+    const out = only("NetworkPolicy", "wordloom-query-out").spec
+    assert.isTrue(matches(labelsOf(api), out.podSelector.matchLabels))
+    const [{ ports, to: [{ podSelector }] }] = out.egress
+    assert.isTrue(matches(labelsOf(query), podSelector.matchLabels))
+    assert.deepStrictEqual(ports, [{ protocol: "TCP", port: queryPort }])
+    const [{ from: [asking] }] = only("NetworkPolicy", "wordloom-query").spec.ingress
+    assert.isTrue(matches(labelsOf(api), asking.podSelector.matchLabels))
   })
 })
 

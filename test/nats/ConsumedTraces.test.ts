@@ -1,8 +1,7 @@
 /** Whose trace a message of a real NATS belongs to: without a context, with a wrong one, and delivered again. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { headers as natsHeaders } from "@nats-io/nats-core"
 import { Effect, Layer, Option, Redacted } from "effect"
-import { missing, start } from "../../infra/servers.js"
 import * as MessageBusNats from "../../layers/nats/MessageBusNats.ts"
 import * as NatsClient from "../../layers/nats/NatsClient.ts"
 import { Presence } from "../../src/realtime/Presence.ts"
@@ -10,13 +9,9 @@ import { Push } from "../../src/realtime/Push.ts"
 import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
 import { runOnce } from "../../src/realtime/TaskRunner.ts"
 import { chatOf } from "../support/Chats.ts"
+import { natsServer, noNats } from "../support/NatsServer.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
-
-const why = missing("nats")
-const server = Effect.acquireRelease(
-  Effect.promise(() => start("nats")),
-  (running) => Effect.promise(() => running.stop())
-)
+import { describeUnless } from "../support/Unless.ts"
 
 const traceId = "0af7651916cd43dd8448eb211c80319c"
 const spanId = "b7ad6b7169203331"
@@ -33,12 +28,10 @@ const pushing = Layer.sync(Push, () => {
   })
 })
 
-describe.skipIf(why !== undefined)(`traces over NATS${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
-  if (why !== undefined) return
-
+describeUnless(noNats, "traces over NATS", () => {
   it.live("a message without TraceParent or with a malformed one begins a root, one delivered again is linked", () =>
     Effect.gen(function*() {
-      const { url } = yield* server
+      const { url } = yield* natsServer
       yield* Effect.gen(function*() {
         const { names, stream } = yield* NatsClient.NatsClient
         const publish = (seq: number, field: string | undefined, header: string | undefined) => {

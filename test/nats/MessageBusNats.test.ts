@@ -1,35 +1,29 @@
 /** The message bus on a real NATS keeps its promises; skipped where there is none (infra/install-nats.sh). */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted, Result } from "effect"
-import { missing, start } from "../../infra/servers.js"
 import * as MessageBusNats from "../../layers/nats/MessageBusNats.ts"
 import * as NatsClient from "../../layers/nats/NatsClient.ts"
 import { MessageBus } from "../../src/realtime/MessageBus.ts"
 import * as MessageBusSuite from "../conformance/MessageBusSuite.ts"
 import { chatOf } from "../support/Chats.ts"
+import { natsServer, noNats } from "../support/NatsServer.ts"
+import { describeUnless } from "../support/Unless.ts"
 
-const why = missing("nats")
-const server = Effect.acquireRelease(
-  Effect.promise(() => start("nats")),
-  (running) => Effect.promise(() => running.stop())
-)
 const names = { ...NatsClient.names, ackWait: Duration.seconds(1) }
 const on = (url: string) => MessageBusNats.layer.pipe(Layer.provideMerge(NatsClient.layer(Redacted.make(url), names)))
 
 const message = (seq: number) => ({ trace: null, message: chatOf(seq) })
 
-describe.skipIf(why !== undefined)(`NATS${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
-  if (why !== undefined) return
-
+describeUnless(noNats, "NATS", () => {
   MessageBusSuite.suite({
     name: "NATS",
-    layer: Layer.unwrap(Effect.map(server, ({ url }) => on(url))),
+    layer: Layer.unwrap(Effect.map(natsServer, ({ url }) => on(url))),
     excludeTestServices: true
   })
 
   it.live("makes its streams once, also when several do at once", () =>
     Effect.gen(function*() {
-      const { url } = yield* server
+      const { url } = yield* natsServer
       yield* Effect.gen(function*() {
         const { ensure } = yield* NatsClient.NatsClient
         assert.isTrue(yield* ensure)
@@ -40,7 +34,7 @@ describe.skipIf(why !== undefined)(`NATS${why === undefined ? "" : ` (skipped: $
 
   it.live("keeps what it took through a crash, refuses what it cannot take, and goes on by itself", () =>
     Effect.gen(function*() {
-      const running = yield* server
+      const running = yield* natsServer
       yield* Effect.gen(function*() {
         const bus = yield* MessageBus
         assert.deepStrictEqual((yield* bus.publish([message(1), message(2)])).map(Result.isSuccess), [true, true])
@@ -64,7 +58,7 @@ describe.skipIf(why !== undefined)(`NATS${why === undefined ? "" : ` (skipped: $
 
   it.live("takes messages again after it has lost everything", () =>
     Effect.gen(function*() {
-      const { url } = yield* server
+      const { url } = yield* natsServer
       yield* Effect.gen(function*() {
         const bus = yield* MessageBus
         const { connection } = yield* NatsClient.NatsClient

@@ -1,7 +1,6 @@
 /** The request plane over a real NATS; skipped where there is none (infra/install-nats.sh). */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schedule } from "effect"
-import { missing, start } from "../../infra/servers.js"
 import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
 import * as PlaneConnection from "../../layers/nats/PlaneConnection.ts"
 import * as StageWire from "../../layers/nats/StageWire.ts"
@@ -10,19 +9,12 @@ import * as StageServer from "../../layers/plane/StageServer.ts"
 import { RequestPlane } from "../../src/plane/RequestPlane.ts"
 import { parseQuery } from "../../src/search/SearchQuery.ts"
 import { type PlaneOver, remoteSuite, suite } from "../conformance/RequestPlaneSuite.ts"
+import { natsServer, noNats } from "../support/NatsServer.ts"
+import { describeUnless } from "../support/Unless.ts"
 
-const why = missing("nats")
 const on = (url: string, prefix = "test") => PlaneConnection.layer(Redacted.make(url), prefix)
 
-const running = Effect.acquireRelease(
-  Effect.promise(() => start("nats")),
-  (server) => Effect.promise(() => server.stop())
-)
-
-const connection = Layer.unwrap(Effect.map(
-  running,
-  ({ url }) => on(url)
-))
+const connection = Layer.unwrap(Effect.map(natsServer, ({ url }) => on(url)))
 const client = RequestPlaneRemote.over({
   wire: "nats",
   recall: StageWire.clientProtocol,
@@ -38,14 +30,13 @@ const asked = Effect.gen(function*() {
 })
 const refusal = Effect.map(Effect.flip(asked), ({ message }) => message)
 
-describe.skipIf(why !== undefined)(`NATS${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
-  if (why !== undefined) return
+describeUnless(noNats, "NATS", () => {
   suite("nats", plane)
   remoteSuite("nats", plane, client.pipe(Layer.provide(connection)))
 
   it.live("is not needed at the start: whoever asks is refused at once, and answered when NATS has come", () =>
     Effect.gen(function*() {
-      const nats = yield* running
+      const nats = yield* natsServer
       yield* Effect.promise(() => nats.crash())
       const process = () => on(nats.url)
       const both = Layer.merge(
@@ -71,7 +62,7 @@ describe.skipIf(why !== undefined)(`NATS${why === undefined ? "" : ` (skipped: $
 
   it.live("lets installations with prefixes of their own share a server", () =>
     Effect.gen(function*() {
-      const { url } = yield* running
+      const { url } = yield* natsServer
       const served = server.pipe(Layer.provide(SearchIndexMemory.layer), Layer.provide(on(url, "one")))
       yield* Effect.gen(function*() {
         assert.deepStrictEqual((yield* Effect.provide(asked, client.pipe(Layer.provide(on(url, "one"))))).items, [])

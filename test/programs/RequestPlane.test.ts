@@ -1,10 +1,11 @@
 /** A search through the API and two query processes, as one trace; and what a caller hears when they are away. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { missing, start } from "../../infra/servers.js"
+import { start } from "../../infra/servers.js"
 import { fileOf, wordloom } from "../cli/Commands.ts"
 import { freePort } from "../support/FreePort.ts"
 import { callerOf } from "../support/HttpCall.ts"
+import { noNats } from "../support/NatsServer.ts"
 import { ownDatabase } from "../support/OwnDatabase.ts"
 import { type Program, startProgram, until } from "../support/Programs.ts"
 import { created, isProblem, listening, logLines, newLibrary, programsEnv } from "../support/RunningApi.ts"
@@ -35,7 +36,6 @@ const treeOf = (lines: string) =>
     }
   }).pipe(Effect.scoped, Effect.runPromise)
 
-const noNats = missing("nats")
 const wires = ["http", "tcp", ...(noNats === undefined ? ["nats"] : [])]
 if (noNats !== undefined) console.warn(`The request plane is not tried over NATS: ${noNats}`)
 

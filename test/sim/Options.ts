@@ -19,7 +19,7 @@ export const weathers = [
 export type Weather = typeof weathers[number]
 
 /** Something that happens at one moment; `-at` is the moment of the next call of some kind. */
-export const events = [
+const events = [
   "kill",
   "kill-at",
   "stop",

@@ -6,7 +6,7 @@ import type { Run } from "./Simulation.ts"
 /** What is kept of a run once it is over. */
 export type Told = Pick<Run, "options" | "counts" | "violations" | "history" | "simulatedMs" | "healedMs">
 
-export const replayOf = (seed: number): string => `npm run sim -- --seed ${seed}`
+const replayOf = (seed: number): string => `npm run sim -- --seed ${seed}`
 
 export const failureOf = ({ history, options, violations }: Told): string =>
   [

@@ -34,13 +34,16 @@ export interface TabOptions {
   readonly theme?: "light" | "dark"
   readonly width?: number
   readonly height?: number
+  /** `false`: the browser runs none. */
+  readonly scripts?: boolean
 }
 
 export const openTab = async (browser: Browser, options: TabOptions): Promise<Tab> => {
-  const { base, height = 800, theme = "light", width = 1_200 } = options
+  const { base, height = 800, scripts = true, theme = "light", width = 1_200 } = options
   const context = await browser.newContext({
     baseURL: base,
     colorScheme: theme,
+    javaScriptEnabled: scripts,
     reducedMotion: "reduce",
     viewport: { width, height }
   })

@@ -53,7 +53,7 @@ const asked = (queryOf: (target: Target) => string | undefined): ReadonlyArray<A
   )
 
 /** As Grafana sends it, with its own variable filled in. */
-export const filledIn = (query: string) => query.replaceAll("$__rate_interval", "1m")
+const filledIn = (query: string) => query.replaceAll("$__rate_interval", "1m")
 
 export const promQueries = asked(({ expr }) => expr === undefined ? undefined : filledIn(expr))
 export const traceQueries = asked(({ query, queryType }) => queryType === "traceql" ? query : undefined)

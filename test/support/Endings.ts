@@ -1,7 +1,7 @@
 /** How a program ended that was not told to. */
 import { type Program, until } from "./Programs.ts"
 
-export const ended = (program: Program) =>
+const ended = (program: Program) =>
   until("the program to end", () => {
     const { exitCode, signalCode, stderr, stdout } = program.process
     const over = (exitCode !== null || signalCode !== null) && stderr!.readableEnded && stdout!.readableEnded

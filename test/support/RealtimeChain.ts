@@ -1,10 +1,8 @@
 /** The realtime chain as real processes on a real NATS, around a database of its own. */
-import { missing, start } from "../../infra/servers.js"
+import { start } from "../../infra/servers.js"
 import { reservePorts } from "../../infra/servers/system.js"
 import { type OwnDatabase, ownDatabase } from "./OwnDatabase.ts"
 import { newNode, type Program, startProgram } from "./Programs.ts"
-
-export const whyNot = missing("nats")
 
 export interface Chain {
   readonly database: OwnDatabase

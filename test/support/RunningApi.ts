@@ -1,5 +1,6 @@
 /** The real API, and the worker where a test needs one, on a database of their own for a whole test file. */
 import { assert } from "@effect/vitest"
+import { afterAll, beforeAll } from "vitest"
 import { type Answer, type Caller, callerOf } from "./HttpCall.ts"
 import { type OwnDatabase, ownDatabase } from "./OwnDatabase.ts"
 import { type Program, startProgram } from "./Programs.ts"
@@ -21,14 +22,14 @@ export interface RunningApi {
   readonly stop: () => Promise<void>
 }
 
-export const runningApi = async (
-  options: {
-    readonly worker?: boolean
-    readonly env?: Readonly<Record<string, string>>
-    /** What only the API is told. */
-    readonly apiEnv?: Readonly<Record<string, string>>
-  } = {}
-): Promise<RunningApi> => {
+export interface Running {
+  readonly worker?: boolean
+  readonly env?: Readonly<Record<string, string>>
+  /** What only the API is told. */
+  readonly apiEnv?: Readonly<Record<string, string>>
+}
+
+export const runningApi = async (options: Running = {}): Promise<RunningApi> => {
   const database = await ownDatabase()
   const env = { ...programsEnv(database), OUTBOX_POLL_INTERVAL: "50ms", ...options.env }
   const api = startProgram("api", { ...env, ...options.apiEnv })
@@ -43,6 +44,27 @@ export const runningApi = async (
     stop: async () => {
       await Promise.all([worker?.stop(), api.stop()])
       await database.drop()
+    }
+  }
+}
+
+/** One for all tests of a suite. */
+export const apiForAll = (options?: Running): Omit<RunningApi, "stop"> => {
+  let running: RunningApi
+  beforeAll(async () => {
+    running = await runningApi(options)
+  })
+  afterAll(() => running.stop())
+  return {
+    call: (...said) => running.call(...said),
+    get base() {
+      return running.base
+    },
+    get api() {
+      return running.api
+    },
+    get database() {
+      return running.database
     }
   }
 }

@@ -11,7 +11,7 @@ import * as RecordedSpans from "./RecordedSpans.ts"
 import type { away } from "./Working.ts"
 
 /** What the outbox and the index are to do, and what was asked of them. */
-export class Script {
+class Script {
   readonly states = new Map<EntityId, DeliveryState>()
   readonly looks: Array<ReadonlyArray<Version>> = []
   refreshes = 0

@@ -42,7 +42,7 @@ type Told = Layer.Layer<Destination, never, Stores>
 type Ports = Layer.Layer<never, never, Stores>
 
 /** Whom the worker delivers to, and who it is. */
-export const parts = (destination: Told, set: Partial<Options> = {}, name = "w1") => {
+const parts = (destination: Told, set: Partial<Options> = {}, name = "w1") => {
   const { attemptsMax, batchSize, concurrency, leaseFor, projection } = { ...options, ...set }
   return Dispatcher.layer({ attemptsMax, leaseFor, backoff }).pipe(
     Layer.provide(destination),

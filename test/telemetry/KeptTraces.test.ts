@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Exit, Layer, Option, Tracer } from "effect"
 import * as TraceSignalsMemory from "../../layers/memory/TraceSignalsMemory.ts"
 import type { TraceContext } from "../../src/domain/TraceContext.ts"
+import { Projection } from "../../src/outbox/Projection.ts"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { exchangeOnce } from "../../src/telemetry/KeepExchange.ts"
 import { KeptTraces } from "../../src/telemetry/KeptTraces.ts"
@@ -111,13 +112,13 @@ describe("a trace that was not sampled", () => {
 })
 
 /** The part of a worker: a child of what the row names, in another process. */
-const attempt = (row: TraceContext, fails: boolean) =>
+const attempt = (row: TraceContext, fails: boolean, projection: Projection = "search") =>
   Effect.gen(function*() {
     const carrier = yield* TraceCarrier
     const keeping = yield* TraceKeeping
     const parent = carrier.extract(row)!
     if (fails) {
-      keeping.keep(parent.traceId, { trace: row, projection: "search", createdAt: yield* Clock.currentTimeNanos })
+      keeping.keep(parent.traceId, { trace: row, projection, createdAt: yield* Clock.currentTimeNanos })
     }
     yield* make({ name: "outbox.process", kind: "consumer", fails }, Option.some(parent))
   })
@@ -223,6 +224,29 @@ describe("a trace that another process keeps", () => {
       assert.strictEqual(rebuilt!.start, rebuilt!.end)
       assert.strictEqual(rebuilt!.attributes["wordloom.reconstructed"], true)
       assert.strictEqual(spans.filter(({ name }) => name === "outbox.process").length, 3)
+    }))
+
+  it.live("gets it as a span of the service that left the row", () =>
+    Effect.gen(function*() {
+      const leavers = { search: "wordloom-api", chronicle: "wordloom-api", realtime: "wordloom-logic" }
+      const spans = yield* processes((_, worker) =>
+        Effect.provide(
+          Effect.gen(function*() {
+            for (const [n, projection] of Projection.literals.entries()) {
+              const traceparent = `00-${"a".repeat(31)}${n}-${"b".repeat(15)}${n}-00`
+              yield* attempt({ traceparent, tracestate: null }, true, projection)
+            }
+            yield* exchange()
+            yield* exchange(Duration.zero)
+          }),
+          worker
+        )
+      )
+      const rebuilt = spans.filter(({ name }) => name === "outbox.enqueue")
+      assert.deepStrictEqual(
+        Object.fromEntries(rebuilt.map(({ attributes, service }) => [attributes["projection"], service])),
+        leavers
+      )
     }))
 })
 

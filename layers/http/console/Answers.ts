@@ -33,6 +33,8 @@ export interface Page<A> {
 export interface Shown {
   readonly title: string
   readonly view: () => unknown
+  /** It has nothing to show yet. */
+  readonly isEmpty?: () => boolean
   readonly stop?: () => void
 }
 

@@ -34,6 +34,7 @@ const call = async (method, path, body, options = {}) => {
   }).catch((error) => {
     throw error instanceof DOMException && error.name === "AbortError" ? error : new Refused(away, 0)
   })
+  /** @type {any} */
   const said = await response.json().catch(() => undefined)
   if (response.ok && said !== undefined) return { body: said, headers: response.headers }
   throw new Refused(said?.detail ?? said?.title ?? `HTTP ${response.status}`, response.status, said?.request_id)
@@ -59,8 +60,9 @@ export const post = (path, body, headers = {}) => call("POST", path, body, { hea
  * @param {Readonly<Record<string, string | null | undefined>>} query
  */
 export const withQuery = (path, query) => {
-  const said = Object.entries(query).flatMap(([name, value]) => value ? [[name, value]] : [])
-  return said.length === 0 ? path : `${path}?${new URLSearchParams(said)}`
+  const said = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value) said.set(name, value)
+  return said.size === 0 ? path : `${path}?${said}`
 }
 
 /**

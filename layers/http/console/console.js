@@ -1,5 +1,6 @@
 /** Which page is shown: every page has an address of its own, and going there asks the server for data only. */
 import { html, render } from "lit-html"
+import { fieldsOf, go } from "./around.js"
 import { explainable, withoutSlash } from "./format.js"
 import { begin as chronicle } from "./pages/chronicle.js"
 import { begin as dead } from "./pages/dead.js"
@@ -7,7 +8,6 @@ import { begin as explain } from "./pages/explain.js"
 import { begin as outbox } from "./pages/outbox.js"
 import { begin as overview } from "./pages/overview.js"
 import { begin as search } from "./pages/search.js"
-import { fieldsOf, go } from "./ui.js"
 /** @import { Begin, Shown } from "./Answers.ts" */
 
 /** @type {Readonly<Record<string, Begin>>} */
@@ -26,9 +26,15 @@ const find = /** @type {HTMLFormElement} */ (document.getElementById("find"))
 /** @type {Shown | undefined} */
 let shown
 
+/** The server has drawn the overview, with its first figures: they stay until there are others. */
+let isDrawn = main.querySelector(".cards") !== null
+if (!isDrawn) main.replaceChildren()
+
 /** @param {Shown} page */
 const draw = (page) => {
-  if (page !== shown) return
+  if (page !== shown || isDrawn && page.isEmpty?.() === true) return
+  if (isDrawn) main.replaceChildren()
+  isDrawn = false
   render(html`<h1 tabindex="-1">${page.title}</h1>${page.view()}`, main)
   document.title = `${page.title} · Wordloom`
 }
@@ -80,5 +86,6 @@ find.addEventListener("submit", (event) => {
   find.reset()
 })
 
-main.replaceChildren()
-show(true)
+// What the server has drawn is painted first.
+if (isDrawn) requestAnimationFrame(() => setTimeout(() => shown ?? show(true)))
+else show(true)

@@ -1,4 +1,4 @@
-/** What the pages share: small pieces that look and read the same everywhere. */
+/** What the pages share: small pieces that look and read the same everywhere. No DOM here. */
 import { html, nothing } from "lit-html"
 import { ago, moment, short } from "./format.js"
 /** @import { Refused } from "./api.js" */
@@ -74,61 +74,4 @@ export const pages = (path, params, next) => {
   const first = params.has("cursor") ? html`<a class="button" href=${at({})}>Newest</a>` : nothing
   const older = next === null ? nothing : html`<a class="button" rel="next" href=${at({ cursor: next })}>Older</a>`
   return html`<nav class="pages" aria-label="Pages">${first}${older}</nav>`
-}
-
-/** Said aloud by a screen reader, and shown for some seconds. @param {string} text @param {"ok" | "bad"} [level] */
-export const say = (text, level = "ok") => {
-  const said = document.getElementById("said")
-  if (said === null) return
-  said.textContent = text
-  said.className = `said ${level}`
-  clearTimeout(silence)
-  silence = setTimeout(() => {
-    said.className = "said"
-    said.textContent = ""
-  }, 8_000)
-}
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let silence
-
-/**
- * Asks before much is done; the dialog is the browser's own, so that the keyboard stays in it.
- *
- * @param {string} title
- * @param {string} text
- * @param {string} yes
- * @returns {Promise<boolean>}
- */
-export const confirmed = (title, text, yes) => {
-  const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("ask"))
-  /** @param {string} part @param {string} said */
-  const put = (part, said) => {
-    const place = dialog.querySelector(part)
-    if (place !== null) place.textContent = said
-  }
-  put("h2", title)
-  put("p", text)
-  put("button[value=yes]", yes)
-  dialog.returnValue = ""
-  dialog.showModal()
-  return new Promise((answered) => {
-    dialog.addEventListener("close", () => answered(dialog.returnValue === "yes"), { once: true })
-  })
-}
-
-/** @param {Event} event the submission of a form: its fields, without those that are empty */
-export const fieldsOf = (event) => {
-  event.preventDefault()
-  const form = /** @type {HTMLFormElement} */ (event.currentTarget)
-  /** @type {Record<string, string>} */
-  const fields = {}
-  for (const [name, value] of new FormData(form)) {
-    if (typeof value === "string" && value.trim() !== "") fields[name] = value.trim()
-  }
-  return fields
-}
-
-/** @param {string} href */
-export const go = (href) => {
-  globalThis.dispatchEvent(new CustomEvent("go", { detail: href }))
 }
