@@ -22,7 +22,7 @@ const srcFolders = {
   realtime: ["domain", "outbox", "delivery", "telemetry"],
   explain: ["domain", "outbox", "catalog", "delivery", "search", "chronicle", "telemetry"],
   plane: ["domain", "search", "telemetry"],
-  doctor: ["domain", "outbox", "explain", "search"],
+  doctor: ["domain", "outbox", "explain", "search", "trace"],
   api: ["domain", "outbox", "catalog", "search", "chronicle", "explain", "health"]
 }
 

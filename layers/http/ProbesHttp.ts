@@ -1,6 +1,7 @@
 /** Asks other programs over HTTP, and reads manifests: each within a bounded time and size, and never fails. */
 import { Effect, FileSystem, Layer, Option } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { connect } from "node:net"
 import { Probes } from "../../src/doctor/SystemFacts.ts"
 
 const within = "3 seconds"
@@ -13,6 +14,14 @@ const messageOf = (error: unknown): string => {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
   return inner instanceof Error && inner.message !== "" ? inner.message.slice(0, 200) : "no answer"
 }
+
+const isTaken = (host: string, port: number) =>
+  Effect.callback<boolean>((resume) => {
+    const socket = connect({ host, port })
+    socket.once("connect", () => resume(Effect.succeed(true)))
+    socket.once("error", () => resume(Effect.succeed(false)))
+    return Effect.sync(() => socket.destroy())
+  }).pipe(Effect.timeoutOption(within), Effect.map(Option.getOrElse(() => false)))
 
 /** In YAML the probe's path follows within a few lines; in JSON the same words stand in the same order. */
 const liveness = /livenessProbe\W[\s\S]{0,200}?\bpath"?:\s*"?([^\s",}]+)/g
@@ -46,6 +55,7 @@ const make = Effect.gen(function*() {
         Effect.catch((error) => Effect.succeed(messageOf(error))),
         Effect.withTracerEnabled(false)
       ),
+    isTaken,
     livenessPaths: (folder) =>
       files.readDirectory(folder, { recursive: true }).pipe(
         Effect.flatMap((names) =>

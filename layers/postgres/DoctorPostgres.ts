@@ -3,7 +3,7 @@ import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { DoctorDatabase, rowsLookedAt } from "../../src/doctor/SystemFacts.ts"
 import { recentMax, recentMinutes } from "../../src/explain/Facts.ts"
-import { isLiving, lookUpProjections } from "./ExplainSystem.ts"
+import { claimants, isLiving, lookUpProjections } from "./ExplainSystem.ts"
 import { doneTable, hotTable } from "./OutboxTables.ts"
 import { orUnavailable } from "./PostgresErrors.ts"
 import { silent } from "./Statement.ts"
@@ -16,6 +16,7 @@ const decodeFacts = Schema.decodeUnknownSync(Schema.Struct({
   requests: Schema.Number,
   newest: Schema.NullOr(Schema.String),
   killed: Texts,
+  twice: Texts,
   over: Texts,
   nobodys: Texts,
   drift: Schema.Number
@@ -40,6 +41,7 @@ const factsText = `select count(*)::float8 as rows, count(*) filter (where trace
     ${
   names(`select id from outbox_workers as worker where not ${isLiving("worker.id")} order by started_at`)
 } as killed,
+    ${names(`select id from outbox_workers as worker where ${claimants("worker.id")} > 1 order by id`)} as twice,
     ${names("select distinct worker from outbox_lanes where lease_until < clock_timestamp()")} as over,
     ${
   names(`select distinct worker from outbox_lanes as lane where lease_until >= clock_timestamp()
@@ -96,6 +98,7 @@ export const layer = Layer.effect(
           requestsWithoutTrace: facts.requests,
           newestTrace: facts.newest,
           workersKilled: facts.killed,
+          ownersTwice: facts.twice,
           leasesOver: facts.over,
           leasesOfNobody: facts.nobodys,
           drift: facts.drift,

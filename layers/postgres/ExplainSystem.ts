@@ -54,12 +54,17 @@ const asWorkers = provenByFirst(Schema.Struct({
 
 const workersMax = 1_000
 
-/** A worker holds a lock under its name while its session lives; one that was killed leaves its line behind. */
-export const isLiving = (id: string) =>
-  `exists (
-    select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
+/** Granted locks under a name, as PostgreSQL shows those that have one number. */
+const locksOf = (name: string) =>
+  `from pg_locks where locktype = 'advisory' and granted and objsubid = 1
       and database = (select oid from pg_database where datname = current_database())
-      and (classid::bigint << 32) | objid::bigint = hashtextextended('wordloom.worker.' || ${id}, 0))`
+      and (classid::bigint << 32) | objid::bigint = hashtextextended(${name}, 0)`
+
+/** A worker holds a lock under its name while its session lives; one that was killed leaves its line behind. */
+export const isLiving = (id: string) => `exists (select ${locksOf(`'wordloom.worker.' || ${id}`)})`
+
+/** Processes that work under a name, whether or not they hold it. */
+export const claimants = (id: string) => `(select count(*) ${locksOf(`'wordloom.worker.process.' || ${id}`)})`
 
 const workersText = `select id, projections, ${micros("started_at")} as started_at
   from outbox_workers as worker

@@ -5,12 +5,17 @@ import { type Stored, TraceStore } from "../../src/trace/TraceStore.ts"
 import { ask, type Store, storeAt, unavailable, urlOf } from "./Ask.ts"
 import { Answer, traceOf } from "./JaegerShape.ts"
 
-const decode = Schema.decodeUnknownEffect(Answer)
+const Names = Schema.Struct({ data: Schema.NullOr(Schema.Array(Schema.String)) })
+
+const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(schema)(document),
+    ({ message }) => unavailable(store, url, `the answer is not Jaeger's: ${message.split("\n", 1)[0]}`)
+  )
 
 const storedOf = (store: Store, url: URL, document: unknown) =>
   Effect.map(
-    Effect.mapError(decode(document), ({ message }) =>
-      unavailable(store, url, `the answer is not Jaeger's: ${message.split("\n", 1)[0]}`)),
+    decode(Answer, store, url)(document),
     ({ data }): ReadonlyArray<Stored> => {
       const raw = (document as { readonly data: ReadonlyArray<unknown> }).data
       return (data ?? []).map((trace, at) => ({ trace: traceOf(trace), document: { data: [raw[at]] } }))
@@ -25,9 +30,10 @@ export const layer = (baseUrl: URL): Layer.Layer<TraceStore> =>
     TraceStore,
     Effect.map(HttpClient.HttpClient, (client) => {
       const store = storeAt("Jaeger", baseUrl)
+      const asked = (url: URL) => Effect.provideService(ask(store, url), HttpClient.HttpClient, client)
       const fetched = (url: URL) =>
         Effect.flatMap(
-          Effect.provideService(ask(store, url), HttpClient.HttpClient, client),
+          asked(url),
           Option.match({
             onNone: () => Effect.succeed<ReadonlyArray<Stored>>([]),
             onSome: (document) => storedOf(store, url, document)
@@ -35,11 +41,17 @@ export const layer = (baseUrl: URL): Layer.Layer<TraceStore> =>
         )
       return TraceStore.of({
         store: store.name,
-        find: ({ from, limit, operation, service, to }) =>
+        services: Effect.suspend(() => {
+          const url = urlOf(store, "services")
+          return Effect.flatMap(asked(url), (answer) => decode(Names, store, url)(Option.getOrNull(answer)))
+        }).pipe(Effect.map(({ data }) => data ?? [])),
+        find: ({ carries, from, limit, longerThanMs, operation, service, to }) =>
           Effect.map(
             fetched(urlOf(store, "traces", {
               service,
-              operation,
+              ...(operation === undefined ? {} : { operation }),
+              ...(carries === undefined ? {} : { tags: JSON.stringify({ [carries.key]: carries.text }) }),
+              ...(longerThanMs === undefined ? {} : { minDuration: `${longerThanMs}ms` }),
               start: String(from * 1_000),
               end: String(to * 1_000),
               limit: String(limit)

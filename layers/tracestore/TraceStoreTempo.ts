@@ -1,7 +1,7 @@
 /** Traces from Tempo's HTTP API: found by TraceQL (`/api/search`), read whole one by one (`/api/traces/{id}`). */
 import { Effect, Layer, Option, Schema } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
-import { type Stored, TraceStore } from "../../src/trace/TraceStore.ts"
+import { type Stored, TraceStore, type Wanted } from "../../src/trace/TraceStore.ts"
 import { ask, type Store, storeAt, unavailable, urlOf } from "./Ask.ts"
 import { Answer, traceOf } from "./OtlpShape.ts"
 
@@ -11,6 +11,8 @@ const Found = Schema.Struct({
   )
 })
 
+const Values = Schema.Struct({ tagValues: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))) })
+
 const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
   Effect.mapError(
     Schema.decodeUnknownEffect(schema)(document),
@@ -18,6 +20,15 @@ const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) 
   )
 
 const quoted = (value: string) => JSON.stringify(value)
+
+/** All of it is said of one span. */
+const queryOf = ({ carries, longerThanMs, operation, service }: Wanted) =>
+  [
+    `resource.service.name = ${quoted(service)}`,
+    ...(operation === undefined ? [] : [`name = ${quoted(operation)}`]),
+    ...(carries === undefined ? [] : [`span.${carries.key} = ${quoted(carries.text)}`]),
+    ...(longerThanMs === undefined ? [] : [`duration > ${longerThanMs}ms`])
+  ].join(" && ")
 
 /** Traces that are read at the same time. */
 const readers = 4
@@ -44,13 +55,17 @@ export const layer = (baseUrl: URL): Layer.Layer<TraceStore> =>
       }
       return TraceStore.of({
         store: store.name,
-        find: ({ from, limit, operation, service, to }) =>
+        services: Effect.suspend(() => {
+          const url = urlOf(store, "search/tag/service.name/values")
+          return Effect.flatMap(asked(url), (answer) => decode(Values, store, url)(Option.getOrNull(answer)))
+        }).pipe(Effect.map(({ tagValues }) => tagValues ?? [])),
+        find: (wanted) =>
           Effect.gen(function*() {
             const url = urlOf(store, "search", {
-              q: `{ resource.service.name = ${quoted(service)} && name = ${quoted(operation)} }`,
-              start: String(Math.floor(from / 1_000)),
-              end: String(Math.ceil(to / 1_000)),
-              limit: String(limit)
+              q: `{ ${queryOf(wanted)} }`,
+              start: String(Math.floor(wanted.from / 1_000)),
+              end: String(Math.ceil(wanted.to / 1_000)),
+              limit: String(wanted.limit)
             })
             const found = yield* Effect.flatMap(
               asked(url),

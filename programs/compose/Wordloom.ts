@@ -156,6 +156,11 @@ const doctor = Command.make("doctor", {
   api: text("api", "URL", "Where the API is; by the settings when not given"),
   traces: text("traces", "URL", "The trace backend's API, such as http://localhost:16686/api; by WORDLOOM_TRACE_URL"),
   tempo: text("tempo", "URL", "Tempo's API, such as http://localhost:3200/api, if Grafana is to show the traces"),
+  logs: text(
+    "logs",
+    "FILE",
+    "Log lines of the programs, of which the last thousand are looked at; - is standard input"
+  ),
   manifests: Flag.String("manifests").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDefault("infra"),
@@ -165,8 +170,8 @@ const doctor = Command.make("doctor", {
 }, later(() => import("./commands/Doctor.ts"))).pipe(
   Command.withDescription(
     "Look for what is known to go wrong: settings, database, engine, collector (one span is sent and looked for), " +
-      "rows, leases, workers, series and manifests; each with its cause and what to do. Exits with 1 if something is " +
-      "broken, with 2 if the database does not answer."
+      "rows, leases, workers, whole traces, log lines, series and manifests; each with its cause and what to do. " +
+      "Exits with 1 if something is broken, with 2 if the database does not answer."
   ),
   Command.withShortDescription("What is wrong with the system, and what to do")
 )

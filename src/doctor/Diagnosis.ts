@@ -1,6 +1,8 @@
 /** DX-01 to DX-24, each judged by what was looked at; no IO. */
+import { chainChecks } from "./ChainChecks.ts"
 import type { Check, Said } from "./Check.ts"
 import type { Finding } from "./Finding.ts"
+import { logChecks } from "./LogChecks.ts"
 import { rowChecks } from "./RowChecks.ts"
 import type { Answered, SystemFacts } from "./SystemFacts.ts"
 import { traceChecks } from "./TraceChecks.ts"
@@ -17,16 +19,6 @@ const requestId = ({ apiUrl, echoed, ready }: SystemFacts): Said =>
       cause: "the API, or something before it, drops the x-request-id of its callers",
       evidence: { api: apiUrl },
       fix: "let proxies pass x-request-id on: 1 to 64 letters, digits, '.', '_' or '-'"
-    }
-
-const logIds = ({ logsAreJson, tracing }: SystemFacts): Said =>
-  logsAreJson && tracing !== "off"
-    ? { health: "ok", cause: "log lines are JSON with trace_id and span_id" }
-    : {
-      health: "warn",
-      cause: tracing === "off" ? "tracing is off, so log lines have no trace_id" : "log lines are text for people",
-      evidence: { tracing, json: logsAreJson },
-      fix: tracing === "off" ? "WORDLOOM_TRACING=local" : "WORDLOOM_LOG_FORMAT=json (or DYN_LOGGING_JSONL=1)"
     }
 
 const failingOf = (body: string): string => {
@@ -101,7 +93,6 @@ const mode = ({ tracing }: SystemFacts): Said =>
     : { health: "ok", cause: `the mode is ${tracing}`, evidence: { tracing } }
 
 const others: ReadonlyArray<Check> = [
-  ["DX-06", "no ids in logs", logIds],
   ["DX-09", "own request id is lost", requestId],
   ["DX-17", "/health/ready says 503", ready],
   ["DX-18", "restart storms", liveness],
@@ -114,7 +105,9 @@ const others: ReadonlyArray<Check> = [
   ["DX-24", "only logs, no traces", mode]
 ]
 
-const checks = [...traceChecks, ...rowChecks, ...others].toSorted(([a], [b]) => a < b ? -1 : 1)
+const checks = [...traceChecks, ...chainChecks, ...logChecks, ...rowChecks, ...others].toSorted(([a], [b]) =>
+  a < b ? -1 : 1
+)
 
 export const diagnose = (facts: SystemFacts): ReadonlyArray<Finding> =>
   checks.map(([id, title, look]) => {

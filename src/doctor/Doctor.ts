@@ -2,98 +2,92 @@
 import { Clock, Effect, Result } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SearchIndex } from "../search/SearchIndex.ts"
-import { batches } from "./Batches.ts"
+import type { TraceStore } from "../trace/TraceStore.ts"
+import { requestsOf } from "./Counters.ts"
 import { diagnose } from "./Diagnosis.ts"
-import { type DatabaseFacts, DoctorDatabase, Probes, type SystemFacts } from "./SystemFacts.ts"
-import { idsOf, listsOf, probeOf, spansOf } from "./TraceAnswer.ts"
+import { probeOf } from "./Probe.ts"
+import { type DatabaseFacts, DoctorDatabase, type PortFacts, Probes, type SystemFacts } from "./SystemFacts.ts"
+import * as TraceLook from "./TraceLook.ts"
+
+/** A port that the settings give away, and where its program says who it is. */
+export interface PortGiven {
+  readonly setting: string
+  readonly host: string
+  readonly port: number
+  readonly path: keyof typeof oursAt
+}
+
+const oursAt = { "/health/live": /"status":"healthy"/, "/metrics": /_observability_series \d/ } as const
 
 /** What the settings and the command line say. */
 export type Told =
   & Pick<
     SystemFacts,
-    "tracing" | "tracesUrl" | "sampler" | "samplerArg" | "logsAreJson" | "backend" | "apiUrl" | "folder" | "platform"
+    | "tracing"
+    | "tracesUrl"
+    | "sampler"
+    | "samplerArg"
+    | "traceKeep"
+    | "logsAreJson"
+    | "logs"
+    | "backend"
+    | "apiUrl"
+    | "folder"
+    | "platform"
   >
-  & { readonly tempoUrl: string | null }
+  & {
+    readonly tempoUrl: string | null
+    readonly apiService: string
+    readonly slowMs: number
+    readonly ports: ReadonlyArray<PortGiven>
+  }
+
+/** Where traces are kept, as far as somebody said. */
+export interface Stores {
+  readonly traces: TraceStore["Service"] | null
+  readonly tempo: TraceStore["Service"] | null
+}
 
 const engineWithin = "3 seconds"
-/** A collector sends on what it took within a second or two. */
-const foundTries = 20
-const foundEvery = "400 millis"
-
-const traceOf = Effect.fnUntraced(function*(backend: string, traceId: string) {
-  const said = yield* Probes.use(({ ask }) =>
-    ask(`${backend}/traces/${traceId}`, { headers: { accept: "application/json" } })
-  )
-  if (typeof said === "string") return said
-  return said.status >= 500 ? `it answers ${said.status}` : spansOf(said.body)
-})
-
-/** Asked for until it is there. */
-const arrived = Effect.fnUntraced(function*(backend: string, traceId: string) {
-  for (let each = 0; each < foundTries; each++) {
-    const found = yield* traceOf(backend, traceId)
-    if (typeof found === "string") return found
-    if (found !== undefined) return true
-    yield* Effect.sleep(foundEvery)
-  }
-  return false
-})
 
 /** One span is sent, and looked for wherever it should be. */
-const probed = Effect.fnUntraced(function*({ backend, tempoUrl, tracesUrl, tracing }: Told) {
-  const tempo = tempoUrl === null ? null : { url: tempoUrl, found: null }
-  if (tracing !== "export") return { sent: null, found: null, tempo }
+const probed = Effect.fnUntraced(function*({ tempoUrl, tracesUrl, tracing }: Told, { tempo, traces }: Stores) {
+  const unsent = tempoUrl === null ? null : { url: tempoUrl, found: null }
+  if (tracing !== "export") return { sent: null, found: null, tempo: unsent }
   const random = yield* SecureRandom.SecureRandom
   const traceId = (yield* random.uuidV4()).replaceAll("-", "")
   const post = probeOf(traceId, yield* Clock.currentTimeMillis)
   const sent = yield* Probes.use(({ ask }) => ask(tracesUrl, { post }))
-  if (typeof sent === "string" || sent.status >= 300) return { sent, found: null, tempo }
+  if (typeof sent === "string" || sent.status >= 300) return { sent, found: null, tempo: unsent }
   const [found, inTempo] = yield* Effect.all([
-    backend === null ? Effect.succeed(null) : arrived(backend, traceId),
-    tempoUrl === null ? Effect.succeed(null) : arrived(tempoUrl, traceId)
+    traces === null ? Effect.succeed(null) : TraceLook.arrived(traces, traceId),
+    tempo === null ? Effect.succeed(null) : TraceLook.arrived(tempo, traceId)
   ], { concurrency: 2 })
-  return { sent, found, tempo: tempo === null ? null : { ...tempo, found: inTempo } }
-})
-
-/** As many as Jaeger's own page lists, of a day. */
-const listMax = 20
-const listedMs = 24 * 60 * 60 * 1_000
-
-const listOf = Effect.fnUntraced(function*(backend: string, operation: string | null) {
-  const { ask } = yield* Probes
-  const to = yield* Clock.currentTimeMillis
-  const asked = listsOf({ service: batches.service, operation, limit: listMax, from: to - listedMs, to })
-  let why = ""
-  for (const path of asked) {
-    const said = yield* ask(`${backend}/${path}`, { headers: { accept: "application/json" } })
-    const ids = typeof said === "string" ? undefined : idsOf(said.body)
-    if (ids !== undefined) return ids
-    why = typeof said === "string" ? said : `it answers ${said.status}`
-  }
-  return why
-})
-
-const listed = Effect.fnUntraced(function*(backend: string) {
-  const [byService, byOperation] = [yield* listOf(backend, null), yield* listOf(backend, batches.operation)]
-  return typeof byService === "string"
-    ? byService
-    : typeof byOperation === "string"
-    ? byOperation
-    : { byService, byOperation }
+  return { sent, found, tempo: unsent === null ? null : { ...unsent, found: inTempo } }
 })
 
 const ownRequest = "wordloom-doctor"
 
-const looked = Effect.fnUntraced(function*({ apiUrl, folder }: Told) {
+/** Who has a port that the settings give away: what answers there as one of our programs does is one. */
+const portOf = Effect.fnUntraced(function*({ host, path, port, setting }: PortGiven) {
+  const { ask, isTaken } = yield* Probes
+  if (!(yield* isTaken(host, port))) return { setting, port, by: "nobody" } satisfies PortFacts
+  const said = yield* ask(`http://${host}:${port}${path}`)
+  const isOurs = typeof said !== "string" && said.status === 200 && oursAt[path].test(said.body)
+  return { setting, port, by: isOurs ? "us" : "another" } satisfies PortFacts
+})
+
+const looked = Effect.fnUntraced(function*({ apiUrl, folder, ports }: Told) {
   const { ask, livenessPaths } = yield* Probes
-  const [ready, live, metrics, liveness] = yield* Effect.all([
+  const [ready, live, metrics, liveness, taken] = yield* Effect.all([
     ask(`${apiUrl}/health/ready`),
     ask(`${apiUrl}/health/live`, { headers: { "x-request-id": ownRequest } }),
     ask(`${apiUrl}/metrics`),
-    livenessPaths(folder)
-  ], { concurrency: 4 })
+    livenessPaths(folder),
+    Effect.forEach(ports.filter(({ port }) => port > 0), portOf, { concurrency: 3 })
+  ], { concurrency: 5 })
   const echoed = typeof live !== "string" && live.headers["x-request-id"] === ownRequest
-  return { ready, echoed, metrics, liveness }
+  return { ready, echoed, metrics, liveness, ports: taken }
 })
 
 const engineAway = SearchIndex.use(({ refresh }) => refresh).pipe(
@@ -120,17 +114,15 @@ export interface Inside {
 }
 
 /** `inside` is looked at by whoever could, or could not, reach the database. */
-export const examine = Effect.fnUntraced(function*(told: Told, inside: Inside) {
-  const [probe, seen] = yield* Effect.all([probed(told), looked(told)], { concurrency: 2 })
+export const examine = Effect.fnUntraced(function*(told: Told, inside: Inside, stores: Stores) {
+  const now = yield* Clock.currentTimeMillis
+  const [probe, seen] = yield* Effect.all([probed(told, stores), looked(told)], { concurrency: 2 })
   const newest = typeof inside.database === "string" ? null : inside.database.newestTrace
-  const trace = told.backend === null || newest === null ? undefined : yield* traceOf(told.backend, newest)
-  const facts: SystemFacts = {
-    ...told,
-    ...inside,
-    ...probe,
-    ...seen,
-    listed: told.backend === null ? null : yield* listed(told.backend),
-    trace: trace === undefined || typeof trace === "string" ? null : trace
-  }
+  const { metrics } = seen
+  const requests = typeof metrics === "string" ? null : requestsOf(metrics.body, told.slowMs) ?? null
+  const traces = stores.traces === null
+    ? { listed: null, trace: null, recent: null, kept: null }
+    : yield* TraceLook.look(stores.traces, { newest, now, requests, service: told.apiService, slowMs: told.slowMs })
+  const facts: SystemFacts = { ...told, ...inside, ...probe, ...seen, ...traces, now, requests }
   return diagnose(facts)
 })

@@ -110,22 +110,45 @@ const engine = ({ projections }: DatabaseFacts): Said => {
     : { health: "ok", cause: "the destinations are as fast as usual", evidence }
 }
 
-const identities = ({ leasesOfNobody, workersKilled }: DatabaseFacts): Said =>
-  leasesOfNobody.length > 0
-    ? {
+const takenPort = ({ ports }: SystemFacts): Said | undefined => {
+  const first = ports.find(({ by }) => by === "another")
+  return first === undefined ? undefined : {
+    health: "warn",
+    cause: `port ${first.port} (${first.setting}) is taken by another program: what is started here cannot listen`,
+    evidence: { port: first.port, setting: first.setting },
+    fix: `end what listens there, or set ${first.setting}`
+  }
+}
+
+const identities = ({ leasesOfNobody, ownersTwice, workersKilled }: DatabaseFacts, facts: SystemFacts): Said => {
+  const ports = facts.ports.map(({ by, port, setting }) => `${setting} ${port}: ${by}`).join("; ")
+  if (ownersTwice.length > 0) {
+    return {
+      health: "fail",
+      cause: `two processes work as ${ownersTwice[0]}`,
+      evidence: { owner: ownersTwice[0]!, owners: ownersTwice.join(","), ports },
+      fix: "let OUTBOX_WORKER_ID differ between workers, or leave it out; end the one that was frozen or cut off"
+    }
+  }
+  if (leasesOfNobody.length > 0) {
+    return {
       health: "fail",
       cause: `worker ${leasesOfNobody[0]} holds a lease, but does not live`,
-      evidence: { workers: leasesOfNobody.join(","), killed: workersKilled.length },
+      evidence: { workers: leasesOfNobody.join(","), killed: workersKilled.length, ports },
       fix: "its rows come back when the lease ends; let OUTBOX_WORKER_ID differ between workers"
     }
-    : workersKilled.length > 0
+  }
+  const taken = takenPort(facts)
+  if (taken !== undefined) return taken
+  return workersKilled.length > 0
     ? {
       health: "warn",
       cause: `${workersKilled.length} workers ended without a word, the last of them ${workersKilled.at(-1)}`,
-      evidence: { killed: workersKilled.length },
+      evidence: { killed: workersKilled.length, ports },
       fix: "stop workers with SIGTERM; look for what killed them"
     }
-    : { health: "ok", cause: "every worker has a name of its own and lives" }
+    : { health: "ok", cause: "every worker has a name of its own and lives", evidence: { ports } }
+}
 
 const retries = ({ dead, failures }: DatabaseFacts): Said => {
   const [first] = failures

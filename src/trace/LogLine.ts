@@ -31,7 +31,7 @@ const spanIdShape = /^(?!0+$)[0-9a-f]{16}$/
 type Fields = Readonly<Record<string, unknown>>
 
 /** Compose and kubectl put a program's name in front. */
-const objectOf = (text: string): Fields | undefined => {
+export const fieldsOf = (text: string): Fields | undefined => {
   const from = text.indexOf("{")
   if (from < 0) return undefined
   try {
@@ -63,7 +63,7 @@ const nameOf = (fields: Fields) => {
 
 export const readLine = (text: string): Reading => {
   if (text.trim() === "") return "blank"
-  const fields = objectOf(text)
+  const fields = fieldsOf(text)
   if (fields === undefined) return "no-json"
   const traceId = shaped(fields["trace_id"], traceIdShape)
   const spanId = shaped(fields["span_id"], spanIdShape)

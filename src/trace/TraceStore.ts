@@ -10,7 +10,11 @@ export interface Stored {
 
 export interface Wanted {
   readonly service: string
-  readonly operation: string
+  /** Of one of the service's spans; with any when not given. */
+  readonly operation?: string | undefined
+  /** Only traces in which a span of the service carries this text, or took longer than this. */
+  readonly carries?: { readonly key: string; readonly text: string }
+  readonly longerThanMs?: number
   /** Milliseconds since 1970, both. */
   readonly from: number
   readonly to: number
@@ -28,6 +32,8 @@ export class TraceStoreUnavailable extends Schema.TaggedError<TraceStoreUnavaila
 
 export class TraceStore extends Context.Service<TraceStore, {
   readonly store: string
+  /** Whose spans it has. */
+  readonly services: Effect.Effect<ReadonlyArray<string>, TraceStoreUnavailable>
   /** The newest traces that hold such a span, newest first, each whole. */
   readonly find: (wanted: Wanted) => Effect.Effect<ReadonlyArray<Stored>, TraceStoreUnavailable>
   /** `undefined` when the store does not know it. */

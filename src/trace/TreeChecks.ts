@@ -33,7 +33,7 @@ export const ids = (trees: StoryTrees): Finding =>
   )
 
 /** The caller's own span is the caller's to export: only what a request begins with may name a parent elsewhere. */
-const mayBeCalled = ({ kind, name }: TraceSpan) => kind === "server" || name === "gateway.ws.on_message"
+export const mayBeCalled = ({ kind, name }: TraceSpan) => kind === "server" || name === "gateway.ws.on_message"
 
 export const orphans = (trees: StoryTrees): Finding =>
   finding(

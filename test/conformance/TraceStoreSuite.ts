@@ -68,6 +68,27 @@ export const traceStoreSuite = ({ idsOf, layer, name, recorded }: TraceStoreKind
         }
       }))
 
+    it.live("are found by service alone, by an attribute and by how long they took; and whose there are is known", () =>
+      Effect.gen(function*() {
+        const { operation: _, ...any } = wanted
+        const looks = TraceStore.use(({ find, services }) =>
+          Effect.all([
+            find(any),
+            find({ ...any, carries: { key: "error.type", text: "503" } }),
+            find({ ...any, longerThanMs: 1_500 }),
+            services
+          ])
+        )
+        const { asked, result: [found, , , services] } = yield* against(recorded(["tag"]), looks)
+        assert.isNotEmpty(found)
+        assert.includeMembers([...services], ["wordloom-api", "wordloom-search-outbox-worker"])
+        const queries = asked.map(({ search }) => decodeURIComponent(search))
+        const [first, failed, slow] = queries.filter((query) => query.includes(wanted.service))
+        assert.notMatch(first!, /operation|name ?= ?"p|error|uration/)
+        assert.match(failed!, /error\.type.{1,4}"503"/)
+        assert.match(slow!, /uration.{1,6}1500ms/)
+      }))
+
     it.live("are nothing where the store has none", () =>
       Effect.gen(function*() {
         const get = TraceStore.use((store) => store.get("1".repeat(32)))

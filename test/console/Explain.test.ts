@@ -123,10 +123,14 @@ suite(`the explain page${missingBrowser === undefined ? "" : `: ${missingBrowser
     await close()
   })
 
-  it("says that there is no trace where tracing was off, and still tells everything", async () => {
-    await running.database.query("update outbox_done set traceparent = null where entity_id = $1", block["id"])
+  it("says that there is no trace where tracing was off, and what nobody recorded, and tells the rest", async () => {
+    await running.database.query(
+      "update outbox_done set traceparent = null, engine_ms = null where entity_id = $1",
+      block["id"]
+    )
     const { close, page } = await open(`/explain?block=${block["id"]}`)
     await shows(page, "No trace.")
+    await shows(page, /Part of the picture is missing\. Nobody recorded: .*engine/)
     assert.isAbove(await page.locator(".fall tbody tr").count(), 0)
     await close()
   })

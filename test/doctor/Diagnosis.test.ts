@@ -1,9 +1,10 @@
 /** Every check finds the one thing that is broken, and nothing else does. */
 import { assert, describe, it } from "@effect/vitest"
 import { diagnose } from "../../src/doctor/Diagnosis.ts"
+import { logFactsOf } from "../../src/doctor/LogFacts.ts"
 import type { DatabaseFacts, SystemFacts } from "../../src/doctor/SystemFacts.ts"
-import { probeOf, spansOf } from "../../src/doctor/TraceAnswer.ts"
 import type { ProjectionFacts } from "../../src/explain/Facts.ts"
+import type { TraceSpan } from "../../src/trace/Trace.ts"
 
 const projection: ProjectionFacts = {
   projection: "search",
@@ -23,6 +24,7 @@ const database: DatabaseFacts = {
   newestTrace: "1".repeat(32),
   projections: [projection],
   workersKilled: [],
+  ownersTwice: [],
   leasesOver: [],
   leasesOfNobody: [],
   dead: [],
@@ -33,12 +35,41 @@ const database: DatabaseFacts = {
 
 const answered = (status: number, body = "{}") => ({ status, headers: {}, body })
 
+const traceId = "1".repeat(32)
+const spanOf = (spanId: string, change: Partial<TraceSpan>): TraceSpan => ({
+  traceId,
+  spanId,
+  parentId: undefined,
+  name: spanId,
+  service: "wordloom-api",
+  kind: "internal",
+  start: 0n,
+  end: 1_000_000_000n,
+  failed: false,
+  message: "",
+  attributes: {},
+  links: [],
+  ...change
+})
+
+const worker = "wordloom-search-outbox-worker"
+const request = [
+  spanOf("a", { name: "POST /api/v1/tags", kind: "server" }),
+  spanOf("b", { parentId: "a", name: "outbox.enqueue", kind: "producer" }),
+  spanOf("c", { parentId: "b", name: "outbox.process", service: worker, kind: "consumer" })
+]
+const traced = (...spans: ReadonlyArray<TraceSpan>) => ({ trace: { id: traceId, spans } })
+const recent = (...spans: ReadonlyArray<TraceSpan>) => ({ recent: [{ id: traceId, spans: [...request, ...spans] }] })
+
 const healthy: SystemFacts & { readonly database: DatabaseFacts } = {
   tracing: "export",
   tracesUrl: "http://localhost:4318/v1/traces",
   sampler: "parentbased_always_on",
   samplerArg: 1,
+  traceKeep: ["error", "slow", "debug"],
   logsAreJson: true,
+  logs: null,
+  now: 1_000,
   database,
   engineAway: null,
   sent: answered(200),
@@ -47,14 +78,15 @@ const healthy: SystemFacts & { readonly database: DatabaseFacts } = {
   tempo: { url: "http://localhost:3200/api", found: true },
   listed: { byService: ["1", "2"], byOperation: ["2"] },
   platform: "linux",
-  trace: [
-    { id: "a", parent: null, name: "POST /api/v1/tags", service: "wordloom-api" },
-    { id: "b", parent: "a", name: "outbox.process", service: "wordloom-search-outbox-worker" }
-  ],
+  ...traced(...request),
+  ...recent(),
+  requests: { failed: 2, failedBy: new Map([["503", 2]]), slow: 1, slowOverMs: 1_000, since: 0, spansDropped: 0 },
+  kept: { failed: 2, slow: 1 },
   apiUrl: "http://localhost:8000",
   ready: answered(200),
   echoed: true,
   metrics: answered(200, "# HELP a b\na{x=\"1\"} 1\na{x=\"2\"} 1\n"),
+  ports: [{ setting: "OUTBOX_HTTP_PORT", port: 9_111, by: "us" }],
   folder: "infra",
   liveness: [{ file: "api.yaml", path: "/health/live" }]
 }
@@ -63,6 +95,17 @@ const on = (change: Partial<DatabaseFacts>): Partial<SystemFacts> => ({ database
 const onSearch = (change: Partial<ProjectionFacts>) => on({ projections: [{ ...projection, ...change }] })
 
 const many = Array.from({ length: 1_001 }, (_, at) => `b{id="${at}"} 1`).join("\n")
+
+const other = "2".repeat(32)
+const mark = { attributes: { x_request_id: "r-1" } }
+const ids = { trace_id: traceId, span_id: "1".repeat(16) }
+const lines = [
+  JSON.stringify({ message: "GET 200", "service.name": "wordloom-api", request_id: "r-1", ...ids }),
+  `api-1 | ${
+    JSON.stringify({ message: "the database does not answer", "service.name": "wordloom-api", request_id: "r-2" })
+  }`
+]
+const untraced = JSON.stringify({ message: "handle_payload", "service.name": "wordloom-query", x_request_id: "r-1" })
 
 const broken: ReadonlyArray<readonly [ids: string, change: Partial<SystemFacts>, cause: RegExp]> = [
   ["DX-01 DX-07", { sampler: "always_off" }, /the sampler drops every trace/],
@@ -78,13 +121,22 @@ const broken: ReadonlyArray<readonly [ids: string, change: Partial<SystemFacts>,
     on({ rowsWithoutTrace: 3, requestsWithoutTrace: 2 }),
     /3 of the last 10 rows .+ 2 of them come from requests/
   ],
-  ["DX-03", { trace: healthy.trace!.slice(0, 1) }, /the worker's spans are not in that trace/],
+  ["DX-03", traced(...request.slice(0, 2)), /the worker's spans are not in that trace/],
   ["DX-04", { tracesUrl: "http://localhost:4317/v1/traces" }, /port 4317 speaks gRPC/],
   ["DX-06", { logsAreJson: false }, /text for people/],
+  ["DX-06", { logs: logFactsOf([...lines, "x", "y", "z"]) }, /3 of the last 5 log lines are no JSON/],
+  ["DX-06", { logs: logFactsOf([...lines, "> npm start"]) }, /1 of the last 3 log lines are no JSON/],
+  ["DX-06", { logs: logFactsOf([...lines, untraced]) }, /log lines of wordloom-query name a request, but no trace/],
+  ["DX-06", { logs: logFactsOf([]) }, /there is no line/],
+  ["DX-06", { logs: logFactsOf(["{}"]) }, /none of the last 1 log lines is of a request/],
+  ["DX-08", recent(spanOf("d", { parentId: "gone", name: "es.bulk" })), /wordloom-api: es\.bulk names/],
   [
     "DX-08",
-    { trace: [...healthy.trace!, { id: "c", parent: "gone", name: "es.bulk", service: "s" }] },
-    /es\.bulk names/
+    recent(
+      spanOf("d", { traceId: other, name: "handle_payload", service: "q", kind: "server", ...mark }),
+      spanOf("e", { parentId: "a", name: "http-request", kind: "client", ...mark })
+    ),
+    /between http-request of wordloom-api and handle_payload of q,/
   ],
   ["DX-09", { echoed: false }, /drops the x-request-id/],
   ["DX-10", on({ drift: 4 }), /4 entities differed/],
@@ -104,13 +156,21 @@ const broken: ReadonlyArray<readonly [ids: string, change: Partial<SystemFacts>,
   ["DX-17", { ready: answered(503, "{\"checks\":{\"database\":{\"status\":\"fail\"}}}") }, /503: database fails/],
   ["DX-18", { liveness: [{ file: "api.yaml", path: "/health/ready" }] }, /api\.yaml asks \/health\/ready/],
   ["DX-19", { metrics: answered(200, many) }, /b has 1001 series/],
-  ["DX-20", { trace: [...healthy.trace!, { id: "c", parent: null, name: "x", service: "a-worker" }] }, /is a root/],
-  ["DX-22", { sampler: "parentbased_traceidratio", samplerArg: 0.1 }, /90 % of the traces are dropped/]
+  ["DX-13", on({ ownersTwice: ["w9"] }), /two processes work as w9/],
+  [
+    "DX-13",
+    { ports: [{ setting: "OUTBOX_HTTP_PORT", port: 9_111, by: "another" }] },
+    /port 9111 \(OUTBOX_HTTP_PORT\) is taken by another program/
+  ],
+  ["DX-20", traced(...request, spanOf("d", { service: "a-worker" })), /is a root/],
+  ["DX-22", { kept: { failed: 0, slow: 1 } }, /counted 2 failed requests since it began, and the backend has 0/],
+  ["DX-22", { kept: { failed: 2, slow: 0 } }, /counted 1 requests of more than 1000 ms .+ has 0 of them/],
+  ["DX-22", { kept: null, sampler: "parentbased_traceidratio", samplerArg: 0.1 }, /90 % of the traces are dropped/]
 ]
 
 describe("doctor", () => {
   it("finds nothing in a healthy system, and looks at all twenty-four", () => {
-    const findings = diagnose(healthy)
+    const findings = diagnose({ ...healthy, logs: logFactsOf(lines) })
     const ids = Array.from({ length: 24 }, (_, at) => `DX-${String(at + 1).padStart(2, "0")}`)
     assert.deepStrictEqual(findings.map(({ id }) => id), ids)
     assert.deepStrictEqual(findings.filter(({ health }) => health !== "ok"), [])
@@ -121,7 +181,7 @@ describe("doctor", () => {
       const wrong = diagnose({ ...healthy, ...change }).filter(({ health }) => health !== "ok")
       assert.strictEqual(wrong.map(({ id }) => id).join(" "), ids)
       assert.match(wrong[0]!.cause, cause)
-      for (const each of wrong) assert.isNotEmpty(each.fix)
+      for (const { fix, health } of wrong) if (health !== "skip") assert.isNotEmpty(fix)
     })
   }
 
@@ -132,7 +192,14 @@ describe("doctor", () => {
   })
 
   it("says what it could not look at", () => {
-    const findings = diagnose({ ...healthy, database: "refused", backend: null, found: null, trace: null })
+    const findings = diagnose({
+      ...healthy,
+      database: "refused",
+      backend: null,
+      found: null,
+      trace: null,
+      recent: null
+    })
     const skipped = findings.filter(({ health }) => health === "skip").map(({ id }) => id)
     assert.includeMembers(skipped, ["DX-02", "DX-03", "DX-08", "DX-11", "DX-16", "DX-20"])
     assert.deepStrictEqual(findings.filter(({ health }) => health === "fail"), [])
@@ -143,30 +210,5 @@ describe("doctor", () => {
     assert.deepInclude(off, { health: "warn", fix: "WORDLOOM_TRACING_ENABLED=1" })
     const local = diagnose({ ...healthy, tracing: "local" }).find(({ id }) => id === "DX-24")!
     assert.strictEqual(local.health, "warn")
-  })
-
-  it("reads a trace as Jaeger and as Tempo answer it, and takes nothing else for one", () => {
-    const traceId = "0af7651916cd43dd8448eb211c80319c"
-    const jaeger = {
-      data: [{
-        spans: [{
-          spanID: "a",
-          operationName: "x",
-          processID: "p1",
-          references: [{ refType: "CHILD_OF", spanID: "r", traceID: traceId }]
-        }],
-        processes: { p1: { serviceName: "wordloom-api" } }
-      }]
-    }
-    assert.deepStrictEqual(spansOf(JSON.stringify(jaeger)), [{
-      id: "a",
-      parent: "r",
-      name: "x",
-      service: "wordloom-api"
-    }])
-    const sent = probeOf(traceId, 1)
-    const own = { id: traceId.slice(16), parent: null, name: "doctor.probe", service: "wordloom-doctor" }
-    assert.deepStrictEqual(spansOf(JSON.stringify({ batches: sent.resourceSpans })), [own])
-    for (const body of ["", "{}", "null", "{\"data\":[]}", "<html>"]) assert.isUndefined(spansOf(body))
   })
 })

@@ -1,7 +1,7 @@
 /** Explain beside a real Elasticsearch: what searches show, what only a refresh will show, and what is away. */
 import { afterAll, assert, it } from "@effect/vitest"
 import type { Explanation } from "../../src/explain/Explanation.ts"
-import { command } from "../support/ExplainAsked.ts"
+import { asking, command, type ExplainPage, explainPage } from "../support/ExplainAsked.ts"
 import { until } from "../support/Programs.ts"
 import { newTag, programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
 import { tcpProxy } from "../support/TcpProxy.ts"
@@ -11,9 +11,11 @@ const real = await startElasticsearch()
 const index = `wordloom-explain-${crypto.randomUUID()}`
 
 let running: RunningApi | undefined
+let page: ExplainPage | undefined
 let way: Awaited<ReturnType<typeof tcpProxy>> | undefined
 afterAll(async () => {
   if ("missing" in real) return
+  await page?.close()
   await running?.stop()
   await way?.stop()
   await fetch(`${real.url}/${index}-000001`, { method: "DELETE" })
@@ -35,10 +37,12 @@ if ("missing" in real) {
     const engine = { WORDLOOM_SEARCH: "elasticsearch", ELASTIC_URL: url, ELASTIC_INDEX: index }
     // The worker comes by itself, the API and the command through what will be cut.
     way = await tcpProxy(url)
-    const asking = { ...engine, ELASTIC_URL: way.url }
-    running = await runningApi({ worker: true, env: engine, apiEnv: asking })
-    const { call, database } = running
-    const env = { ...programsEnv(database), ...asking }
+    const behind = { ...engine, ELASTIC_URL: way.url }
+    running = await runningApi({ worker: true, env: engine, apiEnv: behind })
+    const { base, call, database } = running
+    const env = { ...programsEnv(database), ...behind }
+    page = await explainPage(base)
+    const ask = asking(running, env, page)
 
     const refresh = () => elastic("POST", `${url}/${index}/_refresh`)
     const told = async () => {
@@ -70,6 +74,7 @@ if ("missing" in real) {
     const hidden = await explained(second)
     assert.strictEqual(hidden.verdict, "not_refreshed", hidden.sentence)
     assert.isFalse(hidden.in_place)
+    assert.strictEqual((await ask("tag", second)).verdict, "not_refreshed")
     const [change] = hidden.changes
     assert.deepInclude(change!.deliveries[0]!.timeline.at(-1), { stage: "refresh", open: true })
     const looked = change!.answers.find(({ question }) => question === "index")!
@@ -95,6 +100,6 @@ if ("missing" in real) {
       assert.deepInclude(await verdictOf(second), { verdict: "searchable" })
     }
     way.cut()
-    assert.strictEqual((await command(env, [`tag/${second}`])).code, 2)
+    assert.strictEqual((await ask("tag", second)).verdict, "index_unknown")
   })
 }

@@ -5,26 +5,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { missing, start } from "../../infra/servers.js"
-import type { Finding } from "../../src/doctor/Finding.ts"
 import type { Trace } from "../../src/trace/Trace.ts"
-import { type Program, startProgram, until } from "../support/Programs.ts"
-import { newTag, programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
+import { askDoctor } from "../support/Doctors.ts"
+import { callerOf } from "../support/HttpCall.ts"
+import { startProgram, until } from "../support/Programs.ts"
+import { listening, newTag, programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
 import { sendTo } from "../trace/Otlp.ts"
 
 const lacking = missing("jaeger")
 if (lacking !== undefined) console.warn(`Doctor is not asked for traces: ${lacking}`)
-
-const run = async (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => {
-  const program: Program = startProgram("wordloom", env, ["doctor", "--json", ...args])
-  await program.ended
-  const { findings, healthy } = JSON.parse(program.output()) as {
-    readonly healthy: boolean
-    readonly findings: ReadonlyArray<Finding>
-  }
-  const of = (id: string) => findings.find((each) => each.id === id)!
-  const failed = findings.filter(({ health }) => health === "fail").map(({ id }) => id)
-  return { code: program.process.exitCode, healthy, of, failed, findings }
-}
 
 /** A trace of the worker with another operation than its batches have. */
 const otherTrace = (n: number, at: bigint): Trace => {
@@ -71,7 +60,7 @@ describe("doctor", () => {
 
   const query = (...said: Parameters<RunningApi["database"]["query"]>) => running.database.query(...said)
   const doctor = (more: Readonly<Record<string, string>> = {}, ...args: ReadonlyArray<string>) =>
-    run({ ...env, ...more }, "--api", running.base, "--manifests", folder, ...args)
+    askDoctor({ ...env, ...more }, "--api", running.base, "--manifests", folder, ...args)
 
   it("finds a whole system whole, and its own span again", async () => {
     await newTag(running.call)
@@ -82,7 +71,7 @@ describe("doctor", () => {
     const traces = jaeger === undefined ? [] : ["--traces", `${jaeger.urls.query}/api`]
     const found = await until("the worker's spans in the backend", async () => {
       const seen = await doctor({}, ...traces)
-      return jaeger === undefined || seen.of("DX-03").health === "ok" ? seen : undefined
+      return jaeger === undefined || seen.of("DX-08").health === "ok" ? seen : undefined
     })
     assert.deepStrictEqual(found.failed, [], JSON.stringify(found.findings))
     assert.deepInclude(found, { code: 0, healthy: true })
@@ -91,7 +80,7 @@ describe("doctor", () => {
     }
     if (jaeger === undefined) return
     assert.match(found.of("DX-01").cause, /a span was sent and found again/)
-    for (const id of ["DX-08", "DX-20"]) assert.strictEqual(found.of(id).health, "ok", found.of(id).cause)
+    for (const id of ["DX-03", "DX-20"]) assert.strictEqual(found.of(id).health, "ok", found.of(id).cause)
   })
 
   it.skipIf(lacking !== undefined)("finds a worker's traces that a list by service alone leaves out", async () => {
@@ -120,6 +109,39 @@ describe("doctor", () => {
     assert.match(away.fix!, /start Tempo/)
     assert.strictEqual(unsaid.health, "skip")
     assert.match(unsaid.cause, /--tempo/)
+  })
+
+  it("finds log lines that are no JSON, and those of requests without a trace", async () => {
+    const logs = async (lines: string) => {
+      writeFileSync(join(folder, "all.log"), lines)
+      const seen = await doctor({}, "--logs", join(folder, "all.log"))
+      return seen.of("DX-06")
+    }
+    await until("the request's line", () => /POST .api.v1.tags 201/.test(running.api.output()))
+    const whole = await logs(running.api.output())
+    assert.strictEqual(whole.health, "ok", whole.cause)
+    assert.isAbove(Number(whole.evidence["with_trace"]), 0)
+
+    const untraced = startProgram("api", { ...programsEnv(running.database), WORDLOOM_TRACING: "off" })
+    await callerOf(await listening(untraced))("GET", "/api/v1/tags")
+    await untraced.stop()
+    const without = await logs(untraced.output())
+    assert.strictEqual(without.health, "fail")
+    assert.match(without.cause, /lines of wordloom-api name a request, but no trace/)
+    assert.match(without.fix!, /WORDLOOM_TRACING=local/)
+
+    const pretty = startProgram("api", { ...env, WORDLOOM_LOG_FORMAT: "pretty" })
+    await pretty.printed(/listening on/)
+    await pretty.stop()
+    const text = await logs(pretty.output())
+    assert.strictEqual(text.health, "fail")
+    assert.match(text.fix!, /WORDLOOM_LOG_FORMAT=json \(or DYN_LOGGING_JSONL=1\)/)
+
+    assert.strictEqual((await logs("")).health, "skip")
+    const absent = startProgram("wordloom", env, ["doctor", "--logs", join(folder, "absent.log")])
+    await absent.ended
+    assert.strictEqual(absent.process.exitCode, 2)
+    assert.match(absent.errors(), /there is no such file/)
   })
 
   it("finds settings that let no trace arrive", async () => {
@@ -171,7 +193,7 @@ describe("doctor", () => {
   })
 
   it("finds an API, an engine and a database that are away, and says what it could not look at", async () => {
-    const api = await run(env, "--api", "http://127.0.0.1:1", "--manifests", folder)
+    const api = await askDoctor(env, "--api", "http://127.0.0.1:1", "--manifests", folder)
     assert.strictEqual(api.of("DX-17").health, "warn")
     assert.strictEqual(api.of("DX-09").health, "skip")
     const engine = await doctor({ ELASTIC_URL: "http://127.0.0.1:1" })

@@ -40,13 +40,17 @@ const notFound: Answer = {
 /** As Jaeger: whole traces by id, and those of a service with an operation. */
 export const asJaeger = (documents: ReadonlyArray<Document>) => {
   const traces = documents.flatMap(({ trace, workers }) => [trace, ...workers]).map(({ data }) => data[0])
+  const names = traces.flatMap(({ processes }) => Object.values(processes).map(({ serviceName }) => serviceName))
   return (url: URL): Answer => {
+    if (url.pathname.endsWith("/services")) return { body: JSON.stringify({ data: [...new Set(names)] }) }
     const id = /\/traces\/([0-9a-f]+)$/.exec(url.pathname)?.[1]
     const service = url.searchParams.get("service")
     const operation = url.searchParams.get("operation")
     const found = traces.filter(({ processes, spans, traceID }) =>
       id === undefined
-        ? spans.some((span) => span.operationName === operation && processes[span.processID]?.serviceName === service)
+        ? spans.some((span) =>
+          (operation ?? span.operationName) === span.operationName && processes[span.processID]?.serviceName === service
+        )
         : traceID === id
     )
     return id !== undefined && found.length === 0

@@ -39,7 +39,9 @@ traceStoreSuite({
   layer: TraceStoreTempo.layer,
   recorded: (names) => {
     const documents = names.flatMap(tempoOf)
+    const services = documents.flatMap(([id, document]) => traceOf(id, document).spans.map(({ service }) => service))
     return ({ pathname }) => {
+      if (pathname.endsWith("/values")) return { body: JSON.stringify({ tagValues: [...new Set(services)] }) }
       if (pathname.endsWith("/search")) {
         // Tempo leaves out the zeros that an id begins with.
         const found = documents.filter(isSearchWorkers).map(([id]) => ({ traceID: id.replace(/^0+/, "") }))

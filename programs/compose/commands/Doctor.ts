@@ -1,22 +1,28 @@
 /** `wordloom doctor`: the troubleshooting table as checks against the running system. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Cause, Effect, Layer, Schema } from "effect"
+import { Cause, Duration, Effect, Layer, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient } from "effect/http"
 import * as ProbesHttp from "../../../layers/http/ProbesHttp.ts"
 import * as DoctorPostgres from "../../../layers/postgres/DoctorPostgres.ts"
+import * as TraceStoreJaeger from "../../../layers/tracestore/TraceStoreJaeger.ts"
+import * as TraceStoreTempo from "../../../layers/tracestore/TraceStoreTempo.ts"
 import { examine, lookInside, type Told } from "../../../src/doctor/Doctor.ts"
 import { Finding } from "../../../src/doctor/Finding.ts"
+import { type LogFacts, logFactsOf, logLinesMax } from "../../../src/doctor/LogFacts.ts"
 import { Settings } from "../../../src/settings/Settings.ts"
+import { TraceStore } from "../../../src/trace/TraceStore.ts"
 import * as SearchEngine from "../SearchEngine.ts"
 import * as Backend from "./Backend.ts"
-import { failure, messageOf, unreachable } from "./ExitCode.ts"
+import { failure, messageOf, unreachable, wrongUsage } from "./ExitCode.ts"
+import { lastLines } from "./LogSource.ts"
 import * as Output from "./Output.ts"
 
 export interface Input {
   readonly api: string | undefined
   readonly traces: string | undefined
   readonly tempo: string | undefined
+  readonly logs: string | undefined
   readonly manifests: string
   readonly json: boolean
 }
@@ -27,7 +33,7 @@ const backendOf = (traceUrl: string | undefined) => {
   return url === null ? null : `${url.origin}/api`
 }
 
-const toldBy = ({ api, manifests, tempo, traces }: Input) =>
+const toldBy = ({ api, manifests, tempo, traces }: Input, logs: LogFacts | null) =>
   Effect.map(Settings, (settings): Told => {
     const host = settings.httpHost === "0.0.0.0" ? "127.0.0.1" : settings.httpHost
     return {
@@ -35,14 +41,49 @@ const toldBy = ({ api, manifests, tempo, traces }: Input) =>
       tracesUrl: settings.tracesUrl,
       sampler: settings.sampler,
       samplerArg: settings.samplerRatio,
+      traceKeep: settings.traceKeep,
+      slowMs: Duration.toMillis(settings.traceSlow),
       logsAreJson: settings.logFormat === "json" || settings.logJsonLines || settings.logFormat === undefined,
+      logs,
       backend: traces?.replace(/\/+$/, "") ?? backendOf(settings.traceUrl),
       apiUrl: api?.replace(/\/+$/, "") ?? `http://${host}:${settings.httpPort}`,
+      apiService: settings.serviceName ?? "wordloom-api",
       tempoUrl: tempo?.replace(/\/+$/, "") ?? null,
+      ports: [
+        { setting: "WORDLOOM_HTTP_PORT", host, port: settings.httpPort, path: "/health/live" },
+        { setting: "OUTBOX_METRICS_PORT", host, port: settings.workerMetricsPort, path: "/metrics" },
+        { setting: "OUTBOX_HTTP_PORT", host, port: settings.workerHttpPort, path: "/health/live" }
+      ],
       folder: manifests,
       platform: `${process.platform}, Node ${process.versions.node}`
     }
   })
+
+const baseOf = (flag: string, url: string) => {
+  const base = URL.parse(url)
+  return base !== null && /^https?:$/.test(base.protocol)
+    ? Effect.succeed(base)
+    : Effect.fail(wrongUsage(`--${flag}=${url} is not allowed: an http:// or https:// address`))
+}
+
+/** One address, and Jaeger or Tempo at it: whoever answers is the one; of one that is away Jaeger's adapter tells. */
+const storeAt = Effect.fnUntraced(function*(url: string) {
+  const base = yield* baseOf("traces", url)
+  const jaeger = yield* Effect.provide(TraceStore, TraceStoreJaeger.layer(base))
+  const tempo = yield* Effect.provide(TraceStore, TraceStoreTempo.layer(base))
+  const asked = [jaeger, tempo].map(({ services }) => Effect.isSuccess(Effect.timeout(services, "3 seconds")))
+  const [isJaeger, isTempo] = yield* Effect.all(asked, { concurrency: 2 })
+  return isTempo === true && isJaeger !== true ? tempo : jaeger
+})
+
+const storesOf = Effect.fnUntraced(function*({ backend, tempoUrl }: Told) {
+  return {
+    traces: backend === null ? null : yield* storeAt(backend),
+    tempo: tempoUrl === null
+      ? null
+      : yield* Effect.provide(TraceStore, TraceStoreTempo.layer(yield* baseOf("tempo", tempoUrl)))
+  }
+})
 
 const inside = lookInside.pipe(
   Effect.provide(
@@ -79,9 +120,11 @@ const textOf = (findings: ReadonlyArray<Finding>): string => {
 const encode = Schema.encodeSync(Schema.Array(Finding))
 
 export const run = Effect.fnUntraced(function*(input: Input) {
-  const told = yield* toldBy(input).pipe(Effect.provide(Settings.layer(process.env)))
+  const logs = input.logs === undefined ? null : logFactsOf(yield* lastLines(input.logs, logLinesMax))
+  const told = yield* toldBy(input, logs).pipe(Effect.provide(Settings.layer(process.env)))
+  const stores = yield* storesOf(told)
   const seen = yield* inside
-  const findings = yield* examine(told, seen).pipe(
+  const findings = yield* examine(told, seen, stores).pipe(
     Effect.provide(
       Layer.merge(
         ProbesHttp.layer.pipe(Layer.provide([FetchHttpClient.layer, NodeFileSystem.layer])),

@@ -1,10 +1,10 @@
 /** `wordloom trace from-logs`: a trace's tree out of log lines alone, for whoever has no trace store. */
 import { Effect, Result, Stream } from "effect"
-import { createReadStream } from "node:fs"
 import { makeSplitter, type RawLine } from "../../../src/import/LineSplitter.ts"
 import * as LogBook from "../../../src/trace/LogBook.ts"
-import { type CommandFailed, failure, wrongUsage } from "./ExitCode.ts"
+import { failure, wrongUsage } from "./ExitCode.ts"
 import * as LogReport from "./LogReport.ts"
+import { chunksOf, refuseTerminal, standardInput, textOf } from "./LogSource.ts"
 import * as Output from "./Output.ts"
 
 export interface Input {
@@ -13,8 +13,6 @@ export interface Input {
   readonly requestId: string | undefined
   readonly json: boolean
 }
-
-const standardInput = "-"
 
 const askedOf = ({ requestId, traceId }: Input): Result.Result<LogBook.Asked, string> => {
   if (traceId !== undefined && requestId !== undefined) return Result.fail("say one of --trace-id and --request-id")
@@ -31,27 +29,10 @@ const askedOf = ({ requestId, traceId }: Input): Result.Result<LogBook.Asked, st
 
 const sourcesOf = ({ files }: Input) => files.length === 0 ? [standardInput] : [...new Set(files)]
 
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: false })
-
-/** Lines that are longer than any program of ours writes are counted as no JSON. */
-const takeInto = (book: LogBook.LogBook) => ({ bytes }: RawLine) =>
-  book.add(bytes === undefined ? "(too long)" : utf8.decode(bytes))
-
-const reason = (error: unknown) => {
-  const { code } = error as NodeJS.ErrnoException
-  return code === "ENOENT" ? "there is no such file" : `it cannot be read (${code ?? String(error)})`
-}
-
-const chunksOf = (source: string) =>
-  Stream.fromAsyncIterable<Uint8Array, CommandFailed>(
-    source === standardInput ? process.stdin : createReadStream(source),
-    (error) => wrongUsage(`${source === standardInput ? "standard input" : source}: ${reason(error)}`)
-  )
-
 const readInto = (book: LogBook.LogBook, source: string) =>
   Effect.gen(function*() {
     const splitter = makeSplitter({ nextLine: 1, offset: 0 })
-    const take = takeInto(book)
+    const take = (line: RawLine) => book.add(textOf(line))
     yield* Stream.runForEach(chunksOf(source), (chunk) => Effect.sync(() => splitter.push(chunk).forEach(take)))
     const last = splitter.end()
     if (last !== undefined) take(last)
@@ -68,9 +49,7 @@ const nothing = (asked: LogBook.Asked, { lines, noJson, noTrace }: LogBook.Count
 export const run = Effect.fnUntraced(function*(input: Input) {
   const asked = yield* Effect.mapError(Effect.fromResult(askedOf(input)), wrongUsage)
   const sources = sourcesOf(input)
-  if (sources.includes(standardInput) && process.stdin.isTTY) {
-    return yield* wrongUsage("which lines? Name files, or pipe a program's output into this")
-  }
+  yield* refuseTerminal(sources)
   const book = LogBook.make(asked)
   yield* Effect.forEach(sources, (source) => readInto(book, source), { discard: true })
   const [traces, counts] = [book.traces(), book.counts()]
