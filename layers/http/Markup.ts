@@ -1,14 +1,15 @@
 /** The console's templates as text: the server draws what the browser would, and it is shown before a script begins. */
-import { nothing, type TemplateResult } from "lit-html"
+import type { TemplateResult } from "lit-html"
 import { escaped } from "../../src/domain/Text.ts"
 
 const isTemplate = (value: unknown): value is TemplateResult =>
   typeof value === "object" && value !== null && "_$litType$" in value
 
 const textOf = (value: unknown): string => {
-  if (value === nothing || value === null || value === undefined) return ""
   if (Array.isArray(value)) return value.map(textOf).join("")
-  return isTemplate(value) ? markup(value) : escaped(String(value as string | number | boolean))
+  if (isTemplate(value)) return markup(value)
+  const isShown = typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+  return isShown ? escaped(String(value)) : ""
 }
 
 /** What stands before a value that is an attribute's alone, without quotation marks; the sign says of what kind. */
