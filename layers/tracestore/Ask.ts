@@ -1,5 +1,5 @@
 /** One question to a trace store's HTTP API: bounded in time and in size, answered in JSON or with a clear error. */
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option, Schema, Stream } from "effect"
 import { HttpClient, type HttpClientError, type HttpClientResponse } from "effect/http"
 import { TraceStoreUnavailable } from "../../src/trace/TraceStore.ts"
 
@@ -18,6 +18,13 @@ const shown = ({ host, pathname, protocol }: URL) => `${protocol}//${host}${path
 
 export const unavailable = (store: Store, url: URL, reason: string, hint = "") =>
   new TraceStoreUnavailable({ store: store.name, url: shown(url), reason, hint })
+
+/** An answer as its store gives it. */
+export const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(schema)(document),
+    ({ message }) => unavailable(store, url, `the answer is not ${store.name}'s: ${message.split("\n", 1)[0]}`)
+  )
 
 /** `http://host:port` means its `/api`, where both Jaeger and Tempo answer. A user in it is sent as a header. */
 export const storeAt = (name: string, baseUrl: URL): Store => {

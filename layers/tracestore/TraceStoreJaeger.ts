@@ -2,16 +2,10 @@
 import { Effect, Layer, Option, Schema } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { type Stored, TraceStore } from "../../src/trace/TraceStore.ts"
-import { ask, type Store, storeAt, unavailable, urlOf } from "./Ask.ts"
+import { ask, decode, type Store, storeAt, urlOf } from "./Ask.ts"
 import { Answer, traceOf } from "./JaegerShape.ts"
 
 const Names = Schema.Struct({ data: Schema.NullOr(Schema.Array(Schema.String)) })
-
-const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
-  Effect.mapError(
-    Schema.decodeUnknownEffect(schema)(document),
-    ({ message }) => unavailable(store, url, `the answer is not Jaeger's: ${message.split("\n", 1)[0]}`)
-  )
 
 const storedOf = (store: Store, url: URL, document: unknown) =>
   Effect.map(

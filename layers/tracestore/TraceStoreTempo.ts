@@ -2,7 +2,7 @@
 import { Effect, Layer, Option, Schema } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { type Stored, TraceStore, type Wanted } from "../../src/trace/TraceStore.ts"
-import { ask, type Store, storeAt, unavailable, urlOf } from "./Ask.ts"
+import { ask, decode, storeAt, urlOf } from "./Ask.ts"
 import { Answer, traceOf } from "./OtlpShape.ts"
 
 const Found = Schema.Struct({
@@ -12,12 +12,6 @@ const Found = Schema.Struct({
 })
 
 const Values = Schema.Struct({ tagValues: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))) })
-
-const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
-  Effect.mapError(
-    Schema.decodeUnknownEffect(schema)(document),
-    ({ message }) => unavailable(store, url, `the answer is not Tempo's: ${message.split("\n", 1)[0]}`)
-  )
 
 const quoted = (value: string) => JSON.stringify(value)
 

@@ -27,6 +27,9 @@ const sampleOf = (line: string): ReadonlyArray<Sample> => {
   return [{ name, labels: Object.fromEntries(pairs), value: Number(value) }]
 }
 
+/** All that a scrape says, in its order. */
+export const samplesOf = (metrics: string): ReadonlyArray<Sample> => metrics.split("\n").flatMap(sampleOf)
+
 const sum = (samples: ReadonlyArray<Sample>) => samples.reduce((all, { value }) => all + value, 0)
 
 /** Probes, scrapes and the console's files have no trace. */
@@ -36,7 +39,7 @@ const boundOf = ({ labels: { le = "" } }: Sample) => le === "+Inf" ? Number.POSI
 
 /** `undefined` where somebody else's metrics are. */
 export const requestsOf = (metrics: string, slowMs: number): Requests | undefined => {
-  const samples = metrics.split("\n").flatMap(sampleOf)
+  const samples = samplesOf(metrics)
   const named = (suffix: string) => samples.filter(({ name }) => name.endsWith(suffix))
   const [start] = named("process_start_time_seconds")
   const requests = named("_http_requests_total").filter(isTraced)

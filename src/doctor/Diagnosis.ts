@@ -1,6 +1,7 @@
 /** DX-01 to DX-24, each judged by what was looked at; no IO. */
 import { chainChecks } from "./ChainChecks.ts"
 import type { Check, Said } from "./Check.ts"
+import { samplesOf } from "./Counters.ts"
 import type { Finding } from "./Finding.ts"
 import { logChecks } from "./LogChecks.ts"
 import { rowChecks } from "./RowChecks.ts"
@@ -65,10 +66,7 @@ const seriesMax = 1_000
 const series = ({ metrics }: SystemFacts): Said => {
   if (!isAnswer(metrics)) return { health: "skip", cause: `/metrics does not answer: ${metrics}` }
   const counts = new Map<string, number>()
-  for (const line of metrics.body.split("\n")) {
-    const name = /^([a-zA-Z_:][\w:]*)/.exec(line)?.[1]
-    if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1)
-  }
+  for (const { name } of samplesOf(metrics.body)) counts.set(name, (counts.get(name) ?? 0) + 1)
   const [most = "", many = 0] = [...counts].toSorted((a, b) => b[1] - a[1])[0] ?? []
   const all = [...counts.values()].reduce((sum, each) => sum + each, 0)
   const evidence = { series: all, largest: most, largest_series: many }

@@ -14,6 +14,8 @@ export interface PortGiven {
   readonly setting: string
   readonly host: string
   readonly port: number
+  /** Of both, as an address says it. */
+  readonly origin: string
   readonly path: keyof typeof oursAt
 }
 
@@ -69,10 +71,10 @@ const probed = Effect.fnUntraced(function*({ tempoUrl, tracesUrl, tracing }: Tol
 const ownRequest = "wordloom-doctor"
 
 /** Who has a port that the settings give away: what answers there as one of our programs does is one. */
-const portOf = Effect.fnUntraced(function*({ host, path, port, setting }: PortGiven) {
+const portOf = Effect.fnUntraced(function*({ host, origin, path, port, setting }: PortGiven) {
   const { ask, isTaken } = yield* Probes
   if (!(yield* isTaken(host, port))) return { setting, port, by: "nobody" } satisfies PortFacts
-  const said = yield* ask(`http://${host}:${port}${path}`)
+  const said = yield* ask(`${origin}${path}`)
   const isOurs = typeof said !== "string" && said.status === 200 && oursAt[path].test(said.body)
   return { setting, port, by: isOurs ? "us" : "another" } satisfies PortFacts
 })

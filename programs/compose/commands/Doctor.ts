@@ -7,9 +7,10 @@ import * as ProbesHttp from "../../../layers/http/ProbesHttp.ts"
 import * as DoctorPostgres from "../../../layers/postgres/DoctorPostgres.ts"
 import * as TraceStoreJaeger from "../../../layers/tracestore/TraceStoreJaeger.ts"
 import * as TraceStoreTempo from "../../../layers/tracestore/TraceStoreTempo.ts"
-import { examine, lookInside, type Told } from "../../../src/doctor/Doctor.ts"
+import { examine, lookInside, type PortGiven, type Told } from "../../../src/doctor/Doctor.ts"
 import { Finding } from "../../../src/doctor/Finding.ts"
 import { type LogFacts, logFactsOf, logLinesMax } from "../../../src/doctor/LogFacts.ts"
+import { formatAddress } from "../../../src/settings/SettingKind.ts"
 import { Settings } from "../../../src/settings/Settings.ts"
 import { TraceStore } from "../../../src/trace/TraceStore.ts"
 import * as SearchEngine from "../SearchEngine.ts"
@@ -36,6 +37,14 @@ const backendOf = (traceUrl: string | undefined) => {
 const toldBy = ({ api, manifests, tempo, traces }: Input, logs: LogFacts | null) =>
   Effect.map(Settings, (settings): Told => {
     const host = settings.httpHost === "0.0.0.0" ? "127.0.0.1" : settings.httpHost
+    const originOf = (port: number) => `http://${formatAddress({ host, port })}`
+    const portOf = (setting: string, port: number, path: PortGiven["path"]) => ({
+      setting,
+      host,
+      port,
+      origin: originOf(port),
+      path
+    })
     return {
       tracing: settings.tracing,
       tracesUrl: settings.tracesUrl,
@@ -46,13 +55,13 @@ const toldBy = ({ api, manifests, tempo, traces }: Input, logs: LogFacts | null)
       logsAreJson: settings.logFormat === "json" || settings.logJsonLines || settings.logFormat === undefined,
       logs,
       backend: traces?.replace(/\/+$/, "") ?? backendOf(settings.traceUrl),
-      apiUrl: api?.replace(/\/+$/, "") ?? `http://${host}:${settings.httpPort}`,
+      apiUrl: api?.replace(/\/+$/, "") ?? originOf(settings.httpPort),
       apiService: settings.serviceName ?? "wordloom-api",
       tempoUrl: tempo?.replace(/\/+$/, "") ?? null,
       ports: [
-        { setting: "WORDLOOM_HTTP_PORT", host, port: settings.httpPort, path: "/health/live" },
-        { setting: "OUTBOX_METRICS_PORT", host, port: settings.workerMetricsPort, path: "/metrics" },
-        { setting: "OUTBOX_HTTP_PORT", host, port: settings.workerHttpPort, path: "/health/live" }
+        portOf("WORDLOOM_HTTP_PORT", settings.httpPort, "/health/live"),
+        portOf("OUTBOX_METRICS_PORT", settings.workerMetricsPort, "/metrics"),
+        portOf("OUTBOX_HTTP_PORT", settings.workerHttpPort, "/health/live")
       ],
       folder: manifests,
       platform: `${process.platform}, Node ${process.versions.node}`
