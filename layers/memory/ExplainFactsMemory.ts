@@ -25,6 +25,7 @@ import type { DatabaseMicros } from "../../src/outbox/Leases.ts"
 import { isOrdered, Projection } from "../../src/outbox/Projection.ts"
 import { inFlight, laneOf } from "./Lanes.ts"
 import type { Attempt, Row } from "./OutboxRow.ts"
+import { percentile } from "./Percentile.ts"
 import { entityIn, stateOf } from "./SearchSourceMemory.ts"
 import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
 
@@ -157,13 +158,6 @@ const foundBy = (contents: Contents, asked: Asked): ReadonlyArray<Found> => {
     return (asked.by === "request_id" ? requestId : traceId) === asked.value
   }).map(toFound)
   return [...new Map(found.map((each) => [`${each.id} ${each.version}`, each])).values()]
-}
-
-const percentile = (values: ReadonlyArray<number>, fraction: number): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  const at = fraction * (sorted.length - 1)
-  const [low = 0, high = low] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]]
-  return low + (high - low) * (at - Math.floor(at))
 }
 
 const recentOf = (contents: Contents, done: ReadonlyArray<RowFacts>, now: DatabaseMicros) => {

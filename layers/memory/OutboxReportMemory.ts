@@ -16,6 +16,7 @@ import {
 import { Projection } from "../../src/outbox/Projection.ts"
 import { type Claim, inFlight } from "./Lanes.ts"
 import { replayed, type Row } from "./OutboxRow.ts"
+import { percentile } from "./Percentile.ts"
 import { type Contents, databaseNow, Store } from "./StoreMemory.ts"
 
 /** A row, and who has it now. */
@@ -81,13 +82,6 @@ const isReplayed = (filter: ReplayFilter) => (row: Shown) => {
     (filter.before === undefined || created < Date.parse(filter.before))
 }
 
-/** Between its neighbours, as PostgreSQL's `percentile_cont`. */
-const percentile = (sorted: ReadonlyArray<number>, fraction: number): number => {
-  const at = fraction * (sorted.length - 1)
-  const [low = 0, high = low] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]]
-  return low + (high - low) * (at - Math.floor(at))
-}
-
 const seconds = 1_000_000
 const lagSample = 1_000
 const paceMicros = 60 * seconds
@@ -103,9 +97,7 @@ const statsOf = (projection: Projection, all: ReadonlyArray<Shown>, now: Databas
   const rows = all.filter((row) => row.projection === projection).toSorted(newestFirst)
   const having = (status: Status) => rows.filter((row) => statusOf(row) === status)
   const recent = having("done").toSorted((a, b) => b.id - a.id).slice(0, lagSample)
-  const lags = recent
-    .map(({ createdAt, updatedAt }) => (updatedAt - createdAt) / seconds)
-    .toSorted((a, b) => a - b)
+  const lags = recent.map(({ createdAt, updatedAt }) => (updatedAt - createdAt) / seconds)
   const oldest = having("pending").at(-1)
   return {
     projection,
