@@ -1,9 +1,9 @@
-/** One question to a trace store's HTTP API: bounded in time and in size, answered in JSON or with a clear error. */
-import { Effect, Option, Schema, Stream } from "effect"
-import { HttpClient, type HttpClientError, type HttpClientResponse } from "effect/http"
-import { TraceStoreUnavailable } from "../../src/trace/TraceStore.ts"
+/** Questions to a trace store's HTTP API: bounded in time and in size, answered in JSON or with a clear error. */
+import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { FetchHttpClient, HttpClient, type HttpClientError, type HttpClientResponse } from "effect/http"
+import { TraceStore, TraceStoreUnavailable } from "../../src/trace/TraceStore.ts"
 
-export interface Store {
+interface Store {
   readonly name: string
   readonly base: URL
   readonly headers: Readonly<Record<string, string>>
@@ -16,18 +16,17 @@ const answerWithin = "15 seconds"
 /** Without user, password and query: they may hold secrets. */
 const shown = ({ host, pathname, protocol }: URL) => `${protocol}//${host}${pathname}`
 
-export const unavailable = (store: Store, url: URL, reason: string, hint = "") =>
+const unavailable = (store: Store, url: URL, reason: string, hint = "") =>
   new TraceStoreUnavailable({ store: store.name, url: shown(url), reason, hint })
 
-/** An answer as its store gives it. */
-export const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
+const decode = <S extends Schema.Constraint>(schema: S, store: Store, url: URL) => (document: unknown) =>
   Effect.mapError(
     Schema.decodeUnknownEffect(schema)(document),
     ({ message }) => unavailable(store, url, `the answer is not ${store.name}'s: ${message.split("\n", 1)[0]}`)
   )
 
 /** `http://host:port` means its `/api`, where both Jaeger and Tempo answer. A user in it is sent as a header. */
-export const storeAt = (name: string, baseUrl: URL): Store => {
+const storeAt = (name: string, baseUrl: URL): Store => {
   const base = new URL(baseUrl)
   base.pathname = base.pathname.replace(/\/+$/, "") || "/api"
   const user = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`
@@ -37,7 +36,7 @@ export const storeAt = (name: string, baseUrl: URL): Store => {
   return { name, base, headers: { accept: "application/json", ...authorization } }
 }
 
-export const urlOf = ({ base }: Store, path: string, query: Readonly<Record<string, string>> = {}): URL => {
+const urlOf = ({ base }: Store, path: string, query: Readonly<Record<string, string>> = {}): URL => {
   const url = new URL(base)
   url.pathname = `${base.pathname}/${path}`
   for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
@@ -70,7 +69,7 @@ const because = (error: HttpClientError.HttpClientError) => {
 const isHtml = (text: string) => /^\s*</.test(text)
 
 /** `none` for 404: the store answers so for a trace that it does not have. */
-export const ask = Effect.fnUntraced(function*(store: Store, url: URL) {
+const ask = Effect.fnUntraced(function*(store: Store, url: URL) {
   const client = yield* HttpClient.HttpClient
   const failed = (reason: string, hint?: string) => unavailable(store, url, reason, hint)
   const answer = Effect.gen(function*() {
@@ -101,3 +100,49 @@ export const ask = Effect.fnUntraced(function*(store: Store, url: URL) {
     })
   )
 })
+
+type Query = Readonly<Record<string, string>>
+
+/** What a store says, as it was read and as it said it. */
+interface Told<A> {
+  readonly answer: A
+  readonly document: unknown
+}
+
+export interface Asking {
+  /** `none` when there is no such thing. */
+  readonly find: <A>(
+    schema: Schema.ConstraintDecoder<A>,
+    path: string,
+    query?: Query
+  ) => Effect.Effect<Option.Option<Told<A>>, TraceStoreUnavailable>
+  /** What every such store has: one without it is another's. */
+  readonly need: <A>(schema: Schema.ConstraintDecoder<A>, path: string) => Effect.Effect<A, TraceStoreUnavailable>
+}
+
+const asking = (store: Store, client: HttpClient.HttpClient): Asking => {
+  const asked = (url: URL) => Effect.provideService(ask(store, url), HttpClient.HttpClient, client)
+  return {
+    find: Effect.fnUntraced(function*(schema, path, query) {
+      const url = urlOf(store, path, query)
+      const document = yield* asked(url)
+      if (Option.isNone(document)) return Option.none()
+      const answer = yield* decode(schema, store, url)(document.value)
+      return Option.some({ answer, document: document.value })
+    }),
+    need: (schema, path) => {
+      const url = urlOf(store, path)
+      return Effect.flatMap(asked(url), (document) => decode(schema, store, url)(Option.getOrNull(document)))
+    }
+  }
+}
+
+/** A store at an address, which may be that of its server alone. */
+export const layerOf = (name: string, baseUrl: URL, made: (asking: Asking) => Omit<TraceStore["Service"], "store">) =>
+  Layer.effect(
+    TraceStore,
+    Effect.map(HttpClient.HttpClient, (client) => {
+      const store = storeAt(name, baseUrl)
+      return TraceStore.of({ store: store.name, ...made(asking(store, client)) })
+    })
+  ).pipe(Layer.provide(FetchHttpClient.layer))
