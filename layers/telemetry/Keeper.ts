@@ -13,7 +13,7 @@ const bounds = { kept: 20_000, signals: 10_000, origins: 5_000 } as const
 /** Rows whose spans were not made, some 36,000 of them: so far one projection may be ahead of another that fails. */
 const untoldBytes = 24 * 1_024 * 1_024
 
-export interface Keeper extends Omit<TraceKeeping, "isKept">, KeptTraces, KeepExchanged {
+export interface Keeper extends TraceKeeping, KeptTraces, KeepExchanged {
   /** Keeps it, and says whether the part that left its rows is exported at once. */
   readonly keepFound: (traceId: string, isFound: boolean, isShared: boolean) => void
   readonly holdSpans: (held: Held) => void
@@ -108,9 +108,12 @@ export const make = (options: KeeperOptions): Keeper => {
     rings.expire()
   }
 
+  const isKept = (traceId: string) => kept.size > 0 && kept.has(traceId)
+
   return {
     rule,
-    isKept: (traceId, isSampled = false) => isSampled || (kept.size > 0 && kept.has(traceId)),
+    isKept,
+    isExported: (traceId, isSampled) => isSampled || isKept(traceId),
     subscribe: (onDecided) => {
       listeners.add(onDecided)
       return () => listeners.delete(onDecided)

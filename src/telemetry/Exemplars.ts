@@ -53,7 +53,7 @@ export const note = (
   bucket: number
 ): void => {
   const noted = { exemplar, buckets, bucket }
-  if (kept.isKept(exemplar.traceId, isSampled)) return show(noted)
+  if (kept.isExported(exemplar.traceId, isSampled)) return show(noted)
   if (!asked.has(kept)) {
     asked.add(kept)
     kept.subscribe(decided)

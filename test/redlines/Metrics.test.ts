@@ -148,7 +148,7 @@ describe("exemplars", () => {
   it("point to kept traces only, and to those that are kept later once they are", () => {
     let decide: (traceId: string, isKept: boolean) => void = () => {}
     const kept: KeptTraces = {
-      isKept: (traceId) => traceId.startsWith("a"),
+      isExported: (traceId) => traceId.startsWith("a"),
       subscribe: (onDecided) => {
         decide = onDecided
         return () => {}

@@ -221,8 +221,8 @@ describe("a recorded span", () => {
     }))
 
   it("of a sampled trace can be pointed at also after its end, as a worker does with its rows'", () => {
-    assert.isTrue(keeper.isKept(traceId, true))
-    assert.isFalse(keeper.isKept(traceId, false))
+    assert.isTrue(keeper.isExported(traceId, true))
+    assert.isFalse(keeper.isExported(traceId, false))
   })
 })
 
