@@ -1,13 +1,21 @@
 /** The console while something is away: it says so, goes on showing what it has, and comes back by itself. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Browser, Page } from "playwright-core"
+import type { Browser } from "playwright-core"
 import { afterAll, beforeAll } from "vitest"
-import { barriers, missingBrowser, openBrowser, openTab } from "../support/Browser.ts"
+import { barriers, missingBrowser, openBrowser, openTab, shows } from "../support/Browser.ts"
 import { call } from "../support/HttpCall.ts"
 import { type OwnDatabase, ownDatabase } from "../support/OwnDatabase.ts"
 import { type Program, startProgram, until } from "../support/Programs.ts"
 import { listening, programsEnv } from "../support/RunningApi.ts"
 import { tcpProxy } from "../support/TcpProxy.ts"
+
+/** Nothing listens there, from the beginning. */
+const engineAndJaegerAway = {
+  ELASTIC_URL: "http://127.0.0.1:9",
+  OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9",
+  WORDLOOM_TRACING_ENABLED: "1",
+  WORDLOOM_TRACE_URL: "http://127.0.0.1:9/trace/{trace_id}"
+}
 
 const suite = missingBrowser === undefined ? describe : describe.skip
 
@@ -22,8 +30,7 @@ suite(`the console while something is away${missingBrowser === undefined ? "" : 
     browser = await openBrowser()
     database = await ownDatabase()
     proxy = await tcpProxy(database.url)
-    // Nothing listens there: the engine is away from the beginning.
-    api = startProgram("api", { ...programsEnv(proxy), ELASTIC_URL: "http://127.0.0.1:9" })
+    api = startProgram("api", { ...programsEnv(proxy), ...engineAndJaegerAway })
     base = await listening(api)
     await call("POST", `${base}/api/v1/tags`, { json: { name: "kept", color: "#1E90FF" } })
   })
@@ -34,12 +41,6 @@ suite(`the console while something is away${missingBrowser === undefined ? "" : 
     await proxy?.stop()
     await database?.drop()
   })
-
-  const shows = (page: Page, text: string | RegExp) =>
-    until(`the page to show ${text}`, async () => {
-      const shown = await page.innerText("body")
-      return typeof text === "string" ? shown.includes(text) : text.test(shown)
-    })
 
   it("says that no worker is there, and how to start one", async () => {
     const { close, page } = await openTab(browser, { base })
@@ -56,6 +57,17 @@ suite(`the console while something is away${missingBrowser === undefined ? "" : 
     assert.deepStrictEqual(await barriers(page), [])
     await page.click("#pages >> text=Outbox")
     await until("its rows", async () => await page.locator("tbody tr").count() === 2)
+    await close()
+  })
+
+  it("explains a change without Jaeger, and says where its trace would be", async () => {
+    const { close, page } = await openTab(browser, { base })
+    await page.goto("/outbox")
+    await page.click("tbody >> text=search/")
+    await shows(page, "no worker drains search")
+    const link = page.locator("text=Open the trace").first()
+    assert.match(await link.getAttribute("href") ?? "", /^http:\/\/127\.0\.0\.1:9\/trace\/[0-9a-f]{32}$/)
+    assert.deepStrictEqual(await barriers(page), [])
     await close()
   })
 

@@ -1,8 +1,8 @@
 /** The page that says what happened to a change, with the product's own answers. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Browser, Page } from "playwright-core"
+import type { Browser } from "playwright-core"
 import { afterAll, beforeAll } from "vitest"
-import { barriers, missingBrowser, openBrowser, openTab, type TabOptions } from "../support/Browser.ts"
+import { barriers, missingBrowser, openBrowser, openTab, shows, type TabOptions } from "../support/Browser.ts"
 import { until } from "../support/Programs.ts"
 import { created, newLibrary, newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
 import { delivered, refused, type Row, troubled, written } from "./Scene.ts"
@@ -30,11 +30,6 @@ suite(`the explain page${missingBrowser === undefined ? "" : `: ${missingBrowser
     await running?.stop()
   })
 
-  const shows = (page: Page, text: string | RegExp) =>
-    until(`the page to show ${text}`, async () => {
-      const shown = await page.innerText("body")
-      return typeof text === "string" ? shown.includes(text) : text.test(shown)
-    })
   const open = async (path: string, options: Partial<TabOptions> = {}) => {
     const tab = await openTab(browser, { base: running.base, ...options })
     await tab.page.goto(path)

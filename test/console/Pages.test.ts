@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Browser, Page } from "playwright-core"
 import { afterAll, beforeAll } from "vitest"
-import { barriers, missingBrowser, openBrowser, openTab, type Tab, type TabOptions } from "../support/Browser.ts"
+import { barriers, missingBrowser, openBrowser, openTab, shows, type Tab, type TabOptions } from "../support/Browser.ts"
 import { until } from "../support/Programs.ts"
 import { newTag, type RunningApi, runningApi } from "../support/RunningApi.ts"
 import { bury, delivered, type Row, written } from "./Scene.ts"
@@ -45,11 +45,6 @@ suite(`the console${missingBrowser === undefined ? "" : `: ${missingBrowser}`}`,
         await page.locator("main .loading").count() === 0 && !(await page.innerText("main")).includes("Connecting")
     )
   }
-  const shows = (page: Page, text: string | RegExp) =>
-    until(`the page to show ${text}`, async () => {
-      const shown = await page.innerText("body")
-      return typeof text === "string" ? shown.includes(text) : text.test(shown)
-    })
   const focusedOn = (page: Page) => page.evaluate<string>("document.activeElement.textContent.trim()")
   const search = (done: Row) => done["projections"].find((one: Row) => one["projection"] === "search")
 

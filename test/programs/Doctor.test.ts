@@ -1,14 +1,15 @@
 /** `wordloom doctor` against real programs: what is whole is found whole, and what a test breaks is found broken. */
 import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { missing, start } from "../../infra/servers.js"
 import type { Trace } from "../../src/trace/Trace.ts"
-import { askDoctor } from "../support/Doctors.ts"
+import { askDoctor, type Seen } from "../support/Doctors.ts"
 import { callerOf } from "../support/HttpCall.ts"
-import { startProgram, until } from "../support/Programs.ts"
+import { newNode, startProgram, until } from "../support/Programs.ts"
 import { listening, newTag, programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
 import { sendTo } from "../trace/Otlp.ts"
 
@@ -136,6 +137,18 @@ describe("doctor", () => {
     const text = await logs(pretty.output())
     assert.strictEqual(text.health, "fail")
     assert.match(text.fix!, /WORDLOOM_LOG_FORMAT=json \(or DYN_LOGGING_JSONL=1\)/)
+
+    const piped = spawnSync(
+      newNode,
+      ["programs/wordloom.js", "doctor", "--json", "--logs", "-", "--manifests", folder],
+      {
+        encoding: "utf8",
+        env: { PATH: process.env["PATH"], ...env },
+        input: untraced.output()
+      }
+    )
+    const { findings } = JSON.parse(piped.stdout) as Pick<Seen, "findings">
+    assert.strictEqual(findings.find(({ id }) => id === "DX-06")!.cause, without.cause, piped.stderr)
 
     assert.strictEqual((await logs("")).health, "skip")
     const absent = startProgram("wordloom", env, ["doctor", "--logs", join(folder, "absent.log")])

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { type Browser, chromium, type Page } from "playwright-core"
+import { until } from "./Programs.ts"
 
 const places = [process.env["WORDLOOM_TEST_CHROMIUM"] ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser"]
 const place = places.find((path) => path !== "" && existsSync(path))
@@ -55,6 +56,12 @@ export const openTab = async (browser: Browser, options: TabOptions): Promise<Ta
   page.on("pageerror", (error) => complaints.push(error.message))
   return { page, complaints, close: () => context.close() }
 }
+
+export const shows = (page: Page, text: string | RegExp) =>
+  until(`the page to show ${text}`, async () => {
+    const shown = await page.innerText("body")
+    return typeof text === "string" ? shown.includes(text) : text.test(shown)
+  })
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 
