@@ -28,6 +28,7 @@ import { recording } from "./stages/Recording.ts"
 import { scrape } from "./stages/Scrape.ts"
 import { tracing } from "./stages/Tracing.ts"
 import { visible } from "./stages/Visible.ts"
+import { writes } from "./stages/Writes.ts"
 
 const stages: Readonly<Record<StageName, Stage>> = {
   drain,
@@ -41,6 +42,7 @@ const stages: Readonly<Record<StageName, Stage>> = {
   find,
   rebuild,
   exporter,
+  writes,
   recording,
   scrape,
   keep,

@@ -13,6 +13,7 @@ export const stageNames = [
   "find",
   "rebuild",
   "exporter",
+  "writes",
   "recording",
   "scrape",
   "keep",

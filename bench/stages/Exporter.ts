@@ -1,11 +1,11 @@
 /** What a collector with a fault does to the program that it watches: memory, latency, connections, every span told. */
-import { Agent, request as httpRequest } from "node:http"
 import { faults } from "../../test/support/FaultyCollector.ts"
 import { start } from "../Children.ts"
 import type { Finding } from "../Findings.ts"
 import { loadNow } from "../Meter.ts"
 import { median, quantile, shown, spread } from "../Numbers.ts"
 import type { Stage } from "../Stage.ts"
+import { load, ratios } from "../Twins.ts"
 
 /** What is wrong with the collector; `untraced` has none, and shows how far two programs that are the same differ. */
 const things = ["untraced", ...faults.filter((fault) => fault !== "partial")] as const
@@ -16,12 +16,6 @@ const requestsPerSecond = 400
 
 /** By then what is loaded and compiled at first is there. */
 const warmRequests = (seconds: number) => Math.min(2_000, Math.floor(seconds * requestsPerSecond / 4))
-
-/**
- * Latencies are compared within so many requests of each side, 5 s of them, and the median counts: where the machine
- * stands still for a moment, that moment's p99 says nothing of either side.
- */
-const windowRequests = 5 * requestsPerSecond
 
 interface Accounts {
   readonly exported: number
@@ -55,50 +49,10 @@ interface Run {
   readonly unaccounted: number
 }
 
-const ask = (agent: Agent, port: string) =>
-  new Promise<number>((done, fail) => {
-    const startedAt = performance.now()
-    httpRequest({ agent, port: Number(port), method: "POST", path: "/" }, (response) => {
-      response.resume().once("end", () => done(performance.now() - startedAt))
-    }).once("error", fail).end()
-  })
-
-/**
- * Each of `ports` equally often, at an even pace and whether the one before is answered or not; neither is always asked
- * first. Answers the milliseconds.
- */
-const load = async (ports: ReadonlyArray<string>, seconds: number) => {
-  const sides = ports.map((port) => ({
-    port,
-    agent: new Agent({ keepAlive: true, maxSockets: 64 }),
-    answers: [] as Array<Promise<number>>
-  }))
-  const startedAt = performance.now()
-  for (let n = 0; n < seconds * requestsPerSecond; n++) {
-    for (let turn = 0; turn < sides.length; turn++) {
-      const wait = startedAt + (n + turn / sides.length) * 1_000 / requestsPerSecond - performance.now()
-      if (wait > 0) await new Promise((done) => setTimeout(done, wait))
-      const { agent, answers, port } = sides[(n + turn) % sides.length]!
-      answers.push(ask(agent, port))
-    }
-  }
-  const took = await Promise.all(sides.map(({ answers }) => Promise.all(answers)))
-  for (const { agent } of sides) agent.destroy()
-  return took
-}
-
-/** Of one side by the other, window by window. */
-const ratios = (warm: ReadonlyArray<number>, off: ReadonlyArray<number>, at: number) => {
-  const windows = Math.max(1, Math.floor(warm.length / windowRequests))
-  const size = Math.ceil(warm.length / windows)
-  const of = (side: ReadonlyArray<number>, n: number) => quantile(side.slice(n * size, (n + 1) * size), at)
-  return Array.from({ length: windows }, (_, n) => of(warm, n) / of(off, n))
-}
-
 const unaccounted = (produced: number, { buffered, dropped, exported, sampledOut }: Accounts) =>
   produced - exported - dropped - sampledOut - buffered
 
-/** The same program with tracing and without, both at once: whatever else the machine does is in both latencies. */
+/** The same program with tracing and without, both at once. */
 const measure = async (thing: Thing, seconds: number, database: string): Promise<Run> => {
   const timeoutMs = seconds * 2_000 + 120_000
   const sink = start({ file: "FaultySink.ts", args: [thing], env: {}, timeoutMs })
@@ -112,7 +66,9 @@ const measure = async (thing: Thing, seconds: number, database: string): Promise
   const traced = start({ ...program, env: thing === "untraced" ? base : env })
   const off = start({ ...program, env: base })
   const at = loadNow()
-  const [took, tookOff] = await load([await traced.ready, await off.ready], seconds)
+  const asked = (port: string) => ({ port: Number(port), path: "/", status: 200 })
+  const pace = { perSecond: requestsPerSecond, seconds }
+  const [took, tookOff] = await load([asked(await traced.ready), asked(await off.ready)], pace)
   traced.tell()
   const found = await traced.result
   off.tell()
@@ -127,8 +83,8 @@ const measure = async (thing: Thing, seconds: number, database: string): Promise
     p99: quantile(warm, 0.99),
     offP50: quantile(warmOff, 0.5),
     offP99: quantile(warmOff, 0.99),
-    p50Ratios: ratios(warm, warmOff, 0.5),
-    p99Ratios: ratios(warm, warmOff, 0.99),
+    p50Ratios: ratios(warm, warmOff, 0.5, requestsPerSecond),
+    p99Ratios: ratios(warm, warmOff, 0.99, requestsPerSecond),
     ...found,
     offEach: foundOff.each,
     offGrowthMB: foundOff.growthMB,
