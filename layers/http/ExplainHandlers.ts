@@ -11,6 +11,14 @@ import { orProblem } from "./ProblemOf.ts"
 const kinds = ["block", "tag", "library"] as const
 const names = ["request_id", "trace_id"] as const
 
+const message = "exactly one of block, tag, library, event, request_id and trace_id must be given"
+
+const notOne = (given: ReadonlyArray<string>) =>
+  new BadRequest({
+    detail: message,
+    errors: (given.length === 0 ? ["query"] : given).map((path) => ({ path, message }))
+  })
+
 const oneOf = (query: typeof ExplainQuery.Type): Effect.Effect<Asked, BadRequest> => {
   const all: ReadonlyArray<Asked | undefined> = [
     ...kinds.map((by) => query[by] === undefined ? undefined : { by, id: query[by] }),
@@ -18,9 +26,7 @@ const oneOf = (query: typeof ExplainQuery.Type): Effect.Effect<Asked, BadRequest
     query.event === undefined ? undefined : eventOf(query.event)
   ]
   const asked = all.filter((each) => each !== undefined)
-  return asked.length === 1 ? Effect.succeed(asked[0]!) : Effect.fail(
-    new BadRequest({ detail: "exactly one of block, tag, library, event, request_id and trace_id must be given" })
-  )
+  return asked.length === 1 ? Effect.succeed(asked[0]!) : Effect.fail(notOne(Object.keys(query)))
 }
 
 export const layer = HttpApiBuilder.group(

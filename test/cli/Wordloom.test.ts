@@ -49,7 +49,10 @@ describe("wordloom", () => {
         [["outbox", "resume", "nowhere"], /nowhere/],
         [["outbox", "resume", "search", "--reason", "so"], /Unrecognized flag: --reason/],
         [["outbox", "replay"], /Missing required flag: --projection/],
-        [["outbox", "replay", "--projection", "search", "--after", "soon"], /--after must be a time/]
+        [["outbox", "replay", "--projection", "search", "--after", "soon"], /--after must be a time/],
+        // JavaScript takes the first for May 2001 and the second for 2 March.
+        [["outbox", "replay", "--projection", "search", "--after", "5"], /--after must be a time/],
+        [["outbox", "replay", "--projection", "search", "--before", "2026-02-30T00:00:00Z"], /--before must be a time/]
       ]
       for (const [args, message] of wrong) {
         const { code, err, out } = yield* wordloom(args, nowhere)
@@ -129,6 +132,14 @@ describe("wordloom migrate", () => {
       assert.match(first.out, /^took these steps:\n {2}0001_entities\n/)
       assert.include(yield* wordloom(["migrate"], env), { code: 0, out: "nothing to do: the database is up to date\n" })
       assert.include(yield* wordloom(["migrate", "--json"], env), { code: 0, out: "{\"steps\":[]}\n" })
+    }))
+
+  it.live("answers with 2 when the message bus cannot be reached", () =>
+    Effect.gen(function*() {
+      const { env } = yield* database
+      const { code, err } = yield* wordloom(["migrate"], { ...env, NATS_URL: "nats://127.0.0.1:1" })
+      assert.strictEqual(code, 2)
+      assert.match(err, /^NATS: .+\n$/)
     }))
 
   it.live("can be run by several at once on an empty database", () =>

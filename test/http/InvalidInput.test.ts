@@ -188,6 +188,10 @@ describe("invalid input", () => {
     ["GET", "/api/v1/outbox/events?status=lost", ["status"]],
     ["GET", "/api/v1/outbox/events?entity_id=1", ["entity_id"]],
     ["GET", `/api/v1/outbox/events?trace_id=${"A".repeat(32)}`, ["trace_id"]],
+    ["GET", "/api/v1/explain", ["query"]],
+    ["GET", `/api/v1/explain?block=${id}&trace_id=${"a".repeat(32)}`, ["block", "trace_id"]],
+    ["GET", "/api/v1/explain?library=1", ["library"]],
+    ["GET", "/api/v1/explain?event=search/0", ["event"]],
     ["POST", "/api/v1/outbox/events/nowhere/1/replay", ["projection"]],
     ...["0", "-1", "1.5", "abc", "9007199254740993", "99999999999999999999", "%00"].map((event) =>
       ["POST", `/api/v1/outbox/events/search/${event}/replay`, ["id"]] as const

@@ -4,7 +4,7 @@ import { SqlError } from "effect/sql"
 import { migrate } from "../../../layers/postgres/Migrations.ts"
 import { Settings } from "../../../src/settings/Settings.ts"
 import * as Backend from "./Backend.ts"
-import { failure } from "./ExitCode.ts"
+import { failure, unreachable } from "./ExitCode.ts"
 import * as Output from "./Output.ts"
 
 const why = (error: unknown): string => {
@@ -26,7 +26,7 @@ const streams = Effect.gen(function*() {
   const { layer, namesOf, NatsClient } = yield* Effect.promise(() => import("../../../layers/nats/NatsClient.ts"))
   const made = NatsClient.use(({ ensure }) => ensure).pipe(
     Effect.provide(layer(natsUrl, namesOf(natsPrefix))),
-    Effect.mapError((error) => failure(error.message))
+    Effect.mapError((error) => unreachable(error.message))
   )
   return (yield* made) ? ["nats_streams"] : []
 })

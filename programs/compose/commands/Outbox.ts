@@ -1,7 +1,8 @@
 /** `wordloom outbox`: what the HTTP routes tell of the rows in the outboxes, for people and for scripts. */
-import { DateTime, Effect, Layer, Result, Schema } from "effect"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import * as OutboxReportPostgres from "../../../layers/postgres/OutboxReportPostgres.ts"
 import { EntityId } from "../../../src/domain/Entity.ts"
+import { Instant, instantAllowed } from "../../../src/domain/Instant.ts"
 import { limitMax } from "../../../src/domain/Paging.ts"
 import { OutboxEvent, OutboxReport, type Status } from "../../../src/outbox/OutboxReport.ts"
 import type { Projection } from "../../../src/outbox/Projection.ts"
@@ -74,13 +75,10 @@ export const list = Effect.fnUntraced(function*(input: {
   if (page.next_cursor !== null) yield* Output.tell(`there are more: --cursor ${page.next_cursor}`)
 })
 
-/** As PostgreSQL reads it, whatever its own settings are. */
 const instant = (flag: string, text: string | undefined) =>
-  text === undefined
-    ? Effect.undefined
-    : Effect.fromResult(
-      Result.fromOption(DateTime.make(text), () => wrongUsage(`${flag} must be a time such as 2026-01-31T12:00:00Z`))
-    ).pipe(Effect.map(DateTime.formatIso))
+  text === undefined || Schema.is(Instant)(text)
+    ? Effect.succeed(text)
+    : Effect.fail(wrongUsage(`${flag} ${instantAllowed}`))
 
 export const replay = Effect.fnUntraced(function*(input: {
   readonly projection: Projection
