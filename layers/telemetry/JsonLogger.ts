@@ -165,7 +165,7 @@ export const layer = (defaultName: string, toTerminal: boolean): Layer.Layer<nev
     tellOfFailures()
     const settings = yield* Settings
     const name = settings.serviceName ?? defaultName
-    const format = settings.logFormat ?? (settings.logJsonLines || !toTerminal ? "json" : "pretty")
+    const format = settings.logFormat ?? (toTerminal ? "pretty" : "json")
     const sink = yield* standardSink(name)
     const to = LogLevels.make(levels[settings.logLevel])
     const json = Logger.map(line(name), sink.write)

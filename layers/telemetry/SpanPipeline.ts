@@ -68,7 +68,7 @@ const rebuildTo = (settings: SettingValues, queue: SpanQueue.SpanQueue) => {
 
 const exporting = Effect.fnUntraced(function*(settings: SettingValues) {
   const queue = yield* SpanQueue.make(
-    OtlpHttp.make({ url: settings.tracesUrl, timeoutMs: settings.exportTimeoutMs }),
+    OtlpHttp.make({ url: settings.otlpTracesEndpoint, timeoutMs: settings.exportTimeoutMs }),
     settings,
     flushFor
   )

@@ -50,7 +50,7 @@ export const layer = (onListening: (url: string) => Effect.Effect<void>) =>
       return onListening(`http://${formatAddress({ host: httpHost, port })}`)
     }))
     const answered = serve(routes, told, { host: httpHost, port: httpPort, grace: shutdownGrace, stopping })
-    const scraped = metricsPort === undefined || metricsPort === httpPort
+    const scraped = metricsPort === httpPort
       ? Layer.empty
       : serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: metricsPort, grace: shutdownGrace })
     return Layer.mergeAll(answered, scraped, Keeping.layer)

@@ -103,15 +103,41 @@ export const formatDuration = (value: Duration.Duration): string => {
 
 export const url = kind("an http:// or https:// address", (text) => {
   const parsed = URL.parse(text)
-  return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href.replace(/\/+$/, "") : undefined
+  return parsed !== null && /^https?:$/.test(parsed.protocol) && isDecodable(parsed)
+    ? parsed.href.replace(/\/+$/, "")
+    : undefined
 }, withoutPassword)
+
+/** A percent sign that nothing follows, in a text that is percent-encoded, is found here and not where it is used. */
+const decoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isDecodable = ({ password, pathname, username }: URL) =>
+  [username, password, pathname].every((part) => decoded(part) !== undefined)
+
+/** `key=value,key=value`. Values are percent-encoded by the specification, and typed by people who have not read it. */
+export const attributesOf = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    text.split(",").filter((pair) => pair.includes("=")).map((pair) => {
+      const at = pair.indexOf("=")
+      const value = pair.slice(at + 1).trim()
+      return [pair.slice(0, at).trim(), decoded(value) ?? value]
+    })
+  )
 
 /** One server or several of a cluster, with or without a user and a password. */
 export const natsUrl: SettingKind<Redacted.Redacted> = kind(
   "nats://host:port, or several separated by commas",
   (text) => {
     const servers = text.split(",").map((one) => URL.parse(one.trim()))
-    return servers.every((server) => server !== null && /^(nats|tls):$/.test(server.protocol) && server.hostname !== "")
+    return servers.every((server) =>
+        server !== null && /^(nats|tls):$/.test(server.protocol) && server.hostname !== "" && isDecodable(server)
+      )
       ? Redacted.make(text)
       : undefined
   },
@@ -126,10 +152,11 @@ export const secretKey = (least: number): SettingKind<Redacted.Redacted> =>
 
 /** Other tools' spellings (`postgres://`, SQLAlchemy's `postgresql+psycopg://`) are taken as `postgresql://`. */
 export const postgresUrl: SettingKind<Redacted.Redacted> = kind(
-  "postgresql://user:password@host:port/database",
+  "postgresql://user:password@host:port/database, with %25 for a %",
   (text) => {
     const parsed = URL.parse(text.replace(/^postgres(ql)?(\+[a-z0-9_]+)?:\/\//i, "postgresql://"))
-    return parsed?.protocol === "postgresql:" && parsed.hostname !== "" && parsed.pathname.length > 1
+    return parsed?.protocol === "postgresql:" && parsed.hostname !== "" && parsed.pathname.length > 1 &&
+        isDecodable(parsed)
       ? Redacted.make(parsed.href)
       : undefined
   },

@@ -1,6 +1,6 @@
 /** The effective settings of a process, read once at its start; every mistake is reported at once. */
 import { Context, Duration, Effect, Layer, Redacted, Result, Schema } from "effect"
-import { formatAddress, formatDuration, isAddress } from "./SettingKind.ts"
+import { attributesOf, formatAddress, formatDuration, isAddress } from "./SettingKind.ts"
 import { type Setting, table } from "./SettingTable.ts"
 
 type Table = typeof table
@@ -55,9 +55,12 @@ const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNu
 
 const derive = (raw: Raw) => ({
   ...raw,
+  serviceName: raw.serviceName ?? attributesOf(raw.resourceAttributes)["service.name"],
+  logFormat: raw.logFormat ?? (raw.logJsonLines ? "json" : undefined),
+  metricsPort: raw.metricsPort ?? raw.httpPort,
   search: raw.search ?? (raw.elasticUrl === undefined ? "postgres" : "elasticsearch"),
   tracing: raw.sdkDisabled ? "off" : raw.tracing ?? (raw.tracingEnabled === true ? "export" : "off"),
-  tracesUrl: raw.otlpTracesEndpoint ?? `${raw.otlpEndpoint}/v1/traces`,
+  otlpTracesEndpoint: raw.otlpTracesEndpoint ?? `${raw.otlpEndpoint}/v1/traces`,
   sampler: raw.sampler === "traceidratio" ? "parentbased_traceidratio" : raw.sampler
 } as const)
 
@@ -82,15 +85,13 @@ export const read = (env: Environment): Result.Result<SettingValues, SettingsInv
   const mistakes: Array<Mistake> = []
   for (const [key, spec] of Object.entries(table)) {
     const result = readOne<unknown>(env, spec)
-    if (Result.isSuccess(result)) raw[key] = result.success
-    else mistakes.push(result.failure)
+    raw[key] = Result.getOrElse(result, () => spec.fallback)
+    if (Result.isFailure(result)) mistakes.push(result.failure)
   }
-  if (mistakes.length > 0) return Result.fail(new SettingsInvalid({ mistakes }))
   const values = derive(raw as unknown as Raw)
-  const wrongTogether = together(values)
-  return wrongTogether.length > 0
-    ? Result.fail(new SettingsInvalid({ mistakes: wrongTogether }))
-    : Result.succeed(values)
+  const alone = new Set(mistakes.map(({ name }) => name))
+  const all = [...mistakes, ...together(values).filter(({ name }) => !alone.has(name))]
+  return all.length > 0 ? Result.fail(new SettingsInvalid({ mistakes: all })) : Result.succeed(values)
 }
 
 const print = (value: unknown): string =>
@@ -114,7 +115,8 @@ export const describe = (env: Environment): ReadonlyArray<Effective> => {
     const effective = values?.[key] ?? spec.fallback
     // A secret or damaged value has no text of its own; any other is shown as it works, as other settings may decide.
     const asGiven = found !== undefined && (values === undefined || Redacted.isRedacted(effective))
-    const value = spec.kind.shown(asGiven ? found.text : print(effective))
+    const text = asGiven ? found.text : print(effective)
+    const value = text === "" ? "" : spec.kind.shown(text)
     const decidedElsewhere = found === undefined && value !== print(spec.fallback)
     return {
       name: spec.names[0],
@@ -132,8 +134,8 @@ export const notices = (env: Environment, values: SettingValues): ReadonlyArray<
   const names = switches.map(({ name }) => name)
   return [
     ...(said.size > 1 ? [`${names.join(", ")} contradict each other: ${names[0]} decides`] : []),
-    ...(values.tracing === "export" && URL.parse(values.tracesUrl)?.port === "4317"
-      ? [`${values.tracesUrl}: port 4317 usually speaks gRPC, this exporter speaks HTTP (4318)`]
+    ...(values.tracing === "export" && URL.parse(values.otlpTracesEndpoint)?.port === "4317"
+      ? [`${values.otlpTracesEndpoint}: port 4317 usually speaks gRPC, this exporter speaks HTTP (4318)`]
       : []),
     ...(lookUp(env, table.sampler.names)?.text.toLowerCase() === "traceidratio"
       ? ["OTEL_TRACES_SAMPLER=traceidratio is treated as parentbased_traceidratio, so that no trace is cut in two"]

@@ -117,7 +117,9 @@ describe("kinds", () => {
       ["ftp://host", undefined],
       ["http://", undefined],
       ["//host", undefined],
-      ["http://host:99999", undefined]
+      ["http://host:99999", undefined],
+      ["http://u:100%@host", undefined],
+      ["http://u:100%25@host", "http://u:100%25@host"]
     ]))
 
   it("read every spelling of PostgreSQL's address", () => {
@@ -131,6 +133,8 @@ describe("kinds", () => {
       ["POSTGRES://u:p@h:5432/d", plain],
       ["postgresql://u:p%40ss@h/d?sslmode=require", "postgresql://u:p%40ss@h/d?sslmode=require"],
       ["mysql://u:p@h/d", undefined],
+      ["postgresql://u:100%@h/d", undefined],
+      ["postgresql://u:p@h/100%", undefined],
       ["postgresql://h", undefined],
       ["postgresql:///d", undefined],
       ["h:5432/d", undefined],

@@ -24,7 +24,7 @@ describe("settings", () => {
       httpHost: "127.0.0.1",
       httpPort: 8_000,
       tracing: "off",
-      tracesUrl: "http://localhost:4318/v1/traces",
+      otlpTracesEndpoint: "http://localhost:4318/v1/traces",
       sampler: "parentbased_always_on",
       samplerRatio: 1,
       projections: ["search", "chronicle"],
@@ -84,13 +84,13 @@ describe("settings", () => {
   })
 
   it("derive where traces go, without a slash too many", () => {
-    const tracesUrl = (base: string) => values({ OTEL_EXPORTER_OTLP_ENDPOINT: base }).tracesUrl
+    const tracesUrl = (base: string) => values({ OTEL_EXPORTER_OTLP_ENDPOINT: base }).otlpTracesEndpoint
     assert.strictEqual(tracesUrl("http://c:4318"), "http://c:4318/v1/traces")
     assert.strictEqual(tracesUrl("http://c:4318/"), "http://c:4318/v1/traces")
     assert.strictEqual(tracesUrl("http://c:4318//"), "http://c:4318/v1/traces")
     assert.strictEqual(tracesUrl("http://c/otlp/"), "http://c/otlp/v1/traces")
     const asItIs = (url: string) =>
-      values({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url }).tracesUrl
+      values({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url }).otlpTracesEndpoint
     assert.strictEqual(asItIs("http://d/custom"), "http://d/custom")
     assert.strictEqual(asItIs("http://d:4318/v1/traces"), "http://d:4318/v1/traces")
   })
@@ -135,6 +135,24 @@ describe("settings", () => {
     }
   })
 
+  it("tell what is wrong together beside what is wrong alone, and a setting once", () => {
+    const names = (env: Settings.Environment) => mistakes(env).mistakes.map(({ name }) => name)
+    const engine = { WORDLOOM_SEARCH: "elasticsearch", OUTBOX_LEASE: "soon" }
+    assert.deepStrictEqual(names({ ...engine, REALTIME_RETENTION: "1h" }), [
+      "OUTBOX_LEASE",
+      "ELASTIC_URL",
+      "REALTIME_RETENTION"
+    ])
+    assert.deepStrictEqual(names({ ...engine, ELASTIC_URL: "nowhere" }), ["ELASTIC_URL", "OUTBOX_LEASE"])
+  })
+
+  it("take a service's name from the resource attributes, unless it is set by itself", () => {
+    const attributes = { OTEL_RESOURCE_ATTRIBUTES: "team=words, service.name = my%20api" }
+    assert.strictEqual(values(attributes).serviceName, "my api")
+    assert.strictEqual(values({ ...attributes, OTEL_SERVICE_NAME: "own" }).serviceName, "own")
+    assert.isUndefined(values({ OTEL_RESOURCE_ATTRIBUTES: "team=words" }).serviceName)
+  })
+
   it("notice what is allowed but hardly meant", () => {
     const notices = (env: Settings.Environment) => Settings.notices(env, values(env))
     assert.deepStrictEqual(notices({}), [])
@@ -169,6 +187,29 @@ describe("settings", () => {
     assert.deepInclude(byName.get("OUTBOX_POLL_INTERVAL"), { value: "1s", source: "default" })
     assert.deepInclude(byName.get("OUTBOX_PROJECTIONS"), { value: "search", source: "OUTBOX_PROJECTIONS" })
     for (const { meaning } of shown) assert.isNotEmpty(meaning)
+  })
+
+  it("show no secret where none is set", () => {
+    for (const { name, source, value } of Settings.describe({})) {
+      assert.notInclude(value, "redacted", name)
+      if (/DATABASE_URL|KEY|SECRET/.test(name)) assert.deepStrictEqual([value, source], ["", "default"], name)
+    }
+  })
+
+  it("describe what a setting comes to when others decide", () => {
+    const shown = Settings.describe({
+      DYN_LOGGING_JSONL: "1",
+      PORT: "81",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318/",
+      OTEL_RESOURCE_ATTRIBUTES: "service.name=mine"
+    })
+    const decided = shown.filter(({ source }) => source === "other settings").map(({ name, value }) => [name, value])
+    assert.includeDeepMembers(decided, [
+      ["WORDLOOM_LOG_FORMAT", "json"],
+      ["WORDLOOM_METRICS_PORT", "81"],
+      ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:4318/v1/traces"],
+      ["OTEL_SERVICE_NAME", "mine"]
+    ])
   })
 
   it("describe what is wrong too, so that it can be seen", () => {

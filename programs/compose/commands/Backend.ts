@@ -18,8 +18,8 @@ const plain = Logger.make<unknown, string>(({ logLevel, message }) => {
 })
 
 /** A command tells by itself what it does; of the log only warnings are left, unless more is asked for. */
-const logger = Layer.unwrap(Effect.map(Settings, ({ logFormat, logJsonLines, logLevel, serviceName: given }) => {
-  const json = logFormat === "json" || logJsonLines || logLevel === "debug"
+const logger = Layer.unwrap(Effect.map(Settings, ({ logFormat, logLevel, serviceName: given }) => {
+  const json = logFormat === "json" || logLevel === "debug"
   const line = json ? JsonLogger.line(given ?? serviceName) : plain
   return Layer.mergeAll(
     Logger.layer([Logger.map(line, toStderr)]),

@@ -47,12 +47,12 @@ const toldBy = ({ api, manifests, tempo, traces }: Input, logs: LogFacts | null)
     })
     return {
       tracing: settings.tracing,
-      tracesUrl: settings.tracesUrl,
+      tracesUrl: settings.otlpTracesEndpoint,
       sampler: settings.sampler,
       samplerArg: settings.samplerRatio,
       traceKeep: settings.traceKeep,
       slowMs: Duration.toMillis(settings.traceSlow),
-      logsAreJson: settings.logFormat === "json" || settings.logJsonLines || settings.logFormat === undefined,
+      logsAreJson: settings.logFormat !== "pretty",
       logs,
       backend: traces?.replace(/\/+$/, "") ?? backendOf(settings.traceUrl),
       apiUrl: api?.replace(/\/+$/, "") ?? originOf(settings.httpPort),
