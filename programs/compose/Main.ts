@@ -27,7 +27,7 @@ type SystemError = NodeJS.ErrnoException & Partial<AddressInfo> & { readonly hos
 const systemMessage = (error: unknown): string | undefined => {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     const { address, code, hostname, port } = cause as SystemError
-    if (code === "EADDRINUSE") return `port ${port} is in use by another program`
+    if (code === "EADDRINUSE") return `port ${port} is in use`
     if (code === "EADDRNOTAVAIL") return `this machine has no address ${address}`
     if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `there is no machine called ${hostname}`
     if (code === "EACCES" && port !== undefined) return `port ${port} may not be used by this user`

@@ -43,7 +43,9 @@ export const ChronicleApi = HttpApiGroup.make("chronicle").add(
   })
 )
 
-const ErrorType = Schema.String.check(Schema.isPattern(/^\w{1,64}$/))
+const ErrorType = Schema.String.check(
+  Schema.isPattern(/^\w{1,64}$/, { message: "must be 1 to 64 letters, digits or '_'" })
+)
 
 const Replayed = Schema.Struct({ replayed: Schema.Int }).pipe(HttpApiSchema.status(202))
 const LiveEvent = Schema.Union([

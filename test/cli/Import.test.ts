@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { otlpReceiver } from "../support/OtlpReceiver.ts"
 import { until } from "../support/Programs.ts"
+import { tcpProxy } from "../support/TcpProxy.ts"
 import { database, ended, fileOf, started, wordloom } from "./Commands.ts"
 
 const block = (title: string, more: object = {}) => JSON.stringify({ title, body: `about ${title}`, ...more })
@@ -196,6 +197,27 @@ describe("wordloom import", () => {
         select traceparent from search_outbox_events union all select traceparent from chronicle_outbox_events`)
       assert.lengthOf(rows, 2 * (600 + 50 + 1))
       assert.isTrue(rows.every(({ traceparent }) => enqueued.has(traceparent)))
+    }))
+
+  it.live("ends with 2 when the database stays away, and goes on once it is back", () =>
+    Effect.gen(function*() {
+      const { env, query } = yield* database
+      yield* wordloom(["migrate"], env)
+      const proxy = yield* Effect.acquireRelease(
+        Effect.promise(() => tcpProxy(env.DATABASE_URL)),
+        ({ stop }) => Effect.promise(stop)
+      )
+      const file = yield* fileOf(blocks(20_000))
+      const program = yield* started(["import", file], { DATABASE_URL: proxy.url })
+      yield* Effect.promise(() =>
+        until("a batch", () => Effect.runPromise(Effect.map(nextLine(query), (line) => line > 1)))
+      )
+      proxy.cut()
+      const away = yield* ended(program)
+      assert.include(away, { code: 2, out: "" })
+      assert.match(away.err, /stopped before its end; the same command goes on with it\nthe database did not answer\n$/)
+      proxy.restore()
+      assert.include(yield* wordloom(["import", file], env), { code: 0 })
     }))
 
   it.live("stops in good order when it is told to, and goes on later", () =>

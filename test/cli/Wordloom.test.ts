@@ -74,6 +74,13 @@ describe("wordloom", () => {
       }
     }))
 
+  it.live("calls no system healthy whose database it could not ask", () =>
+    Effect.gen(function*() {
+      const { code, out } = yield* wordloom(["doctor", "--json"], nowhere)
+      assert.strictEqual(code, 2)
+      assert.isFalse(JSON.parse(out).healthy)
+    }))
+
   it.live("answers wrong settings with 78, whatever was to be done", () =>
     Effect.gen(function*() {
       for (const args of [["migrate"], ["config"], ["outbox", "stats"], ["import", import.meta.filename]]) {

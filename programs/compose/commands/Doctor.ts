@@ -143,7 +143,10 @@ export const run = Effect.fnUntraced(function*(input: Input) {
   )
   const failed = findings.filter(({ health }) => health === "fail").map(({ id }) => id)
   yield* input.json
-    ? Output.printJson({ healthy: failed.length === 0, findings: encode(findings) })
+    ? Output.printJson({
+      healthy: failed.length === 0 && typeof seen.database !== "string",
+      findings: encode(findings)
+    })
     : Output.print(textOf(findings))
   if (typeof seen.database === "string") return yield* unreachable(seen.database)
   if (failed.length > 0) return yield* failure(`${failed.join(", ")} failed`)

@@ -112,10 +112,7 @@ const imported = Effect.fnUntraced(function*(
         ? meter.end
         : meter.say(`${file.name}: stopped before its end; the same command goes on with it`)
     ),
-    Effect.catchTags({
-      StoreUnavailable: (error) => Effect.fail(failure(error.message)),
-      LibraryDiffers: (error) => Effect.fail(wrongUsage(error.message))
-    })
+    Effect.catchTag("LibraryDiffers", (error) => Effect.fail(wrongUsage(error.message)))
   )
   yield* report.end
   return outcome
