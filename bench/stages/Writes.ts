@@ -19,11 +19,17 @@ interface Side {
   readonly port: number
 }
 
-const begun = async ({ server }: Bench, name: string, tracing: Readonly<Record<string, string>>): Promise<Side> => {
-  const env = { DATABASE_URL: databaseUrl(server.url, name), WORDLOOM_SEARCH: "postgres", WORDLOOM_LOG_LEVEL: "warn" }
+const begun = async (
+  { server }: Bench,
+  name: string,
+  tracing: Readonly<Record<string, string>>,
+  apis: Array<Program>
+): Promise<Side> => {
+  const env = { DATABASE_URL: databaseUrl(server.url, name), WORDLOOM_SEARCH: "postgres", WORDLOOM_LOG_LEVEL: "info" }
   await within(server.url, (session) => session.query(`create database ${name}`))
   await run({ file: "wordloom/program.js", args: ["migrate"], env, timeoutMs: 60_000 })
   const api = startProgram("api", { ...env, ...tracing, NODE_ENV: "production", WORDLOOM_HTTP_PORT: "0" })
+  apis.push(api)
   return { api, port: Number(new URL(await listening(api)).port) }
 }
 
@@ -96,9 +102,10 @@ export const writes: Stage = {
     const seconds = options.seconds ?? (options.quick ? 20 : 60)
     const sink = start({ file: "FaultySink.ts", args: ["none"], env: {}, timeoutMs: 3_600_000 })
     const exported = { WORDLOOM_TRACING: "export", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: await sink.ready }
-    const traced = await begun(bench, "bench_writes_traced", exported)
-    const off = await begun(bench, "bench_writes_off", { WORDLOOM_TRACING: "off" })
+    const apis: Array<Program> = []
     try {
+      const traced = await begun(bench, "bench_writes_traced", exported, apis)
+      const off = await begun(bench, "bench_writes_off", { WORDLOOM_TRACING: "off" }, apis)
       await measured([traced, off], 0, warmSeconds)
       const runs: Array<Run> = []
       for (let round = 1; round <= options.rounds; round++) {
@@ -107,7 +114,7 @@ export const writes: Stage = {
       }
       return finding(runs, seconds)
     } finally {
-      await Promise.all([traced.api.stop(), off.api.stop()])
+      await Promise.all(apis.map((api) => api.stop()))
       sink.tell()
     }
   }

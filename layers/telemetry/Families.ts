@@ -24,20 +24,33 @@ export interface Family {
 
 const bound = (value: number) => value === Number.POSITIVE_INFINITY ? "+Inf" : String(value)
 
+const none: Labels = {}
+
+/** Of each bucket of a series, the last one being without a bound; the same objects at every scrape. */
+const bucketLabels = new WeakMap<Labels, ReadonlyArray<Labels>>()
+
+const bucketLabelsOf = (labels: Labels, { buckets }: Metric.HistogramState): ReadonlyArray<Labels> => {
+  const known = bucketLabels.get(labels)
+  if (known !== undefined) return known
+  const bounds = [...buckets.map(([le]) => le), Number.POSITIVE_INFINITY]
+  const made = bounds.map((le) => ({ ...labels, le: bound(le) }))
+  bucketLabels.set(labels, made)
+  return made
+}
+
 const histogramSamples = (
   labels: Labels,
   state: Metric.HistogramState,
   exemplars: ReadonlyArray<Exemplar | undefined>
 ) => {
-  const bucket = (le: number, value: number, at: number): Sample => ({
-    suffix: "_bucket",
-    labels: { ...labels, le: bound(le) },
-    value,
-    exemplar: exemplars[at]
-  })
+  const buckets = bucketLabelsOf(labels, state)
   return [
-    ...state.buckets.map(([le, count], at) => bucket(le, count, at)),
-    bucket(Number.POSITIVE_INFINITY, state.count, state.buckets.length),
+    ...buckets.map((labels, at): Sample => ({
+      suffix: "_bucket",
+      labels,
+      value: state.buckets[at]?.[1] ?? state.count,
+      exemplar: exemplars[at]
+    })),
     { suffix: "_sum", labels, value: state.sum },
     { suffix: "_count", labels, value: state.count }
   ]
@@ -69,7 +82,7 @@ const zeros = (of: Description): ReadonlyArray<Zero> => {
 
 const samplesOf = (of: Description, snapshots: ReadonlyArray<Metric.Metric.Snapshot>): ReadonlyArray<Sample> => {
   const series = snapshots.map((snapshot) => {
-    const labels = snapshot.attributes ?? {}
+    const labels = snapshot.attributes ?? none
     const key = seriesKey(labels)
     switch (snapshot.type) {
       case "Counter":

@@ -14,12 +14,6 @@ const escaped = (value: string) =>
     ? value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\"", "\\\"")
     : value
 
-const labelsOf = (labels: Readonly<Record<string, string>>) => {
-  let text = ""
-  for (const name of Object.keys(labels)) text += `${text === "" ? "{" : ","}${name}="${escaped(labels[name]!)}"`
-  return text === "" ? "" : `${text}}`
-}
-
 /** OpenMetrics has one spelling of a bound, which is Go's: `1.0`, `1.048576e+06`. */
 const bound = (le: string) => {
   if (le === "+Inf") return le
@@ -28,6 +22,27 @@ const bound = (le: string) => {
   if (dot <= 6) return text
   const digits = `${text[0]}.${text.slice(1, dot)}${text.slice(dot + 1)}`.replace(/\.?0+$/, "")
   return `${digits}e+${String(dot - 1).padStart(2, "0")}`
+}
+
+const labelsText = (labels: Sample["labels"], as: MetricsFormat) => {
+  let text = ""
+  for (const name of Object.keys(labels)) {
+    const value = as === "openmetrics" && name === "le" ? bound(labels[name]!) : escaped(labels[name]!)
+    text += `${text === "" ? "{" : ","}${name}="${value}"`
+  }
+  return text === "" ? "" : `${text}}`
+}
+
+/** Most labels are the same at every scrape, and making their text took most of its time. */
+const known: Readonly<Record<MetricsFormat, WeakMap<Sample["labels"], string>>> = {
+  text: new WeakMap(),
+  openmetrics: new WeakMap()
+}
+
+const labelsOf = (labels: Sample["labels"], as: MetricsFormat): string => {
+  const text = known[as].get(labels) ?? labelsText(labels, as)
+  known[as].set(labels, text)
+  return text
 }
 
 /** The ids take 70 of the 128 characters that an exemplar's labels may have. */
@@ -53,9 +68,7 @@ export const format = (
     lines.push(`# HELP ${described} ${helpOf(family.help, as)}`, `# TYPE ${described} ${family.type}`)
     for (const { exemplar, labels, suffix, value } of family.samples) {
       const told = as === "openmetrics" && exemplar !== undefined ? exemplarOf(exemplar) : ""
-      const le = labels["le"]
-      const shown = as === "openmetrics" && le !== undefined ? { ...labels, le: bound(le) } : labels
-      lines.push(`${name}${suffix}${labelsOf(shown)} ${number(value)}${told}`)
+      lines.push(`${name}${suffix}${labelsOf(labels, as)} ${number(value)}${told}`)
     }
   }
   if (as === "openmetrics") lines.push("# EOF")
