@@ -55,7 +55,7 @@ export const load = async (
 const windowSeconds = 5
 
 /** Of one side by the other, window by window; the median of them counts. */
-export const ratios = (
+const ratios = (
   ours: ReadonlyArray<number>,
   twins: ReadonlyArray<number>,
   at: number,
@@ -66,3 +66,13 @@ export const ratios = (
   const of = (side: ReadonlyArray<number>, n: number) => quantile(side.slice(n * size, (n + 1) * size), at)
   return Array.from({ length: windows }, (_, n) => of(ours, n) / of(twins, n))
 }
+
+/** Milliseconds of one side and of its twin over all of the time, and one by the other. */
+export const compared = (ours: ReadonlyArray<number>, twins: ReadonlyArray<number>, perSecond: number) => ({
+  p50: quantile(ours, 0.5),
+  p99: quantile(ours, 0.99),
+  offP50: quantile(twins, 0.5),
+  offP99: quantile(twins, 0.99),
+  p50Ratios: ratios(ours, twins, 0.5, perSecond),
+  p99Ratios: ratios(ours, twins, 0.99, perSecond)
+})

@@ -3,9 +3,9 @@ import { faults } from "../../test/support/FaultyCollector.ts"
 import { start } from "../Children.ts"
 import type { Finding } from "../Findings.ts"
 import { loadNow } from "../Meter.ts"
-import { median, quantile, shown, spread } from "../Numbers.ts"
+import { median, shown, spread } from "../Numbers.ts"
 import type { Stage } from "../Stage.ts"
-import { load, ratios } from "../Twins.ts"
+import { compared, load } from "../Twins.ts"
 
 /** What is wrong with the collector; `untraced` has none, and shows how far two programs that are the same differ. */
 const things = ["untraced", ...faults.filter((fault) => fault !== "partial")] as const
@@ -79,12 +79,7 @@ const measure = async (thing: Thing, seconds: number, database: string): Promise
   const warmOff = tookOff!.slice(warmRequests(seconds))
   return {
     thing,
-    p50: quantile(warm, 0.5),
-    p99: quantile(warm, 0.99),
-    offP50: quantile(warmOff, 0.5),
-    offP99: quantile(warmOff, 0.99),
-    p50Ratios: ratios(warm, warmOff, 0.5, requestsPerSecond),
-    p99Ratios: ratios(warm, warmOff, 0.99, requestsPerSecond),
+    ...compared(warm, warmOff, requestsPerSecond),
     ...found,
     offEach: foundOff.each,
     offGrowthMB: foundOff.growthMB,

@@ -4,10 +4,10 @@ import { listening } from "../../test/support/RunningApi.ts"
 import { run, start } from "../Children.ts"
 import type { Finding } from "../Findings.ts"
 import { loadNow, processCpuMs } from "../Meter.ts"
-import { quantile, shown, spread } from "../Numbers.ts"
+import { shown, spread } from "../Numbers.ts"
 import { databaseUrl, within } from "../Sessions.ts"
 import type { Bench, Stage } from "../Stage.ts"
-import { load, ratios } from "../Twins.ts"
+import { compared, load } from "../Twins.ts"
 
 /** Each of five spans; twice as many, for both APIs, leave two cores half idle. */
 const writesPerSecond = 100
@@ -60,12 +60,7 @@ const measured = async (sides: readonly [Side, Side], round: number, seconds: nu
   const [each, offEach] = cpuMs().map((ms, side) => (ms - before[side]!) * 1_000 / (seconds * writesPerSecond))
   const [on, off] = took as [Array<number>, Array<number>]
   return {
-    p50: quantile(on, 0.5),
-    p99: quantile(on, 0.99),
-    offP50: quantile(off, 0.5),
-    offP99: quantile(off, 0.99),
-    p50Ratios: ratios(on, off, 0.5, writesPerSecond),
-    p99Ratios: ratios(on, off, 0.99, writesPerSecond),
+    ...compared(on, off, writesPerSecond),
     each: each!,
     offEach: offEach!,
     load: at
