@@ -220,8 +220,9 @@ export const tellLost = Effect.fnUntraced(function*(
     }
     tell(tracer, parent, { ...spec, name: "outbox.attempt_lost", error: "the worker never settled it" })
     if (attempt.fate === "lease_expired" || attempt.fate === "crash_loop") {
+      const attributes = { ...spec.attributes, "error.type": attempt.fate }
       const error = attempt.fate === "crash_loop" ? "its workers died over it" : "out of attempts"
-      tell(tracer, parent, { ...spec, name: "outbox.dead_letter", from: spec.to, error })
+      tell(tracer, parent, { name: "outbox.dead_letter", from: spec.to, to: spec.to, attributes, error })
     }
   }
 })
