@@ -5,13 +5,13 @@
  * with the times that the batch noted, once the outcome is known. A row without a trace costs nothing here.
  */
 import { Context, Effect, Exit, Option, Tracer } from "effect"
+import { reasonOf } from "../outbox/ErrorType.ts"
 import type { Delivery, LostAttempt } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { countInvalid } from "../telemetry/InboundContext.ts"
 import { SpanBudget } from "../telemetry/SpanBudget.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { TraceKeeping } from "../telemetry/TraceKeeping.ts"
-import { reasonOf } from "./Failure.ts"
 import { heldRows, keepLost, sorted, toNanos } from "./KeptRows.ts"
 import { type BatchFacts, comesBackWith, type Nanos, outcomeOf, type RowFacts } from "./RowFacts.ts"
 
