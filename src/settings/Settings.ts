@@ -41,7 +41,7 @@ const lookUp = (env: Environment, names: ReadonlyArray<string>, takesNothing = f
 }
 
 /** A message has one line for each mistake, whatever the value holds. */
-const onOneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ").slice(0, 80)
+export const onOneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ").slice(0, 80)
 
 const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNullable<A>, Mistake> => {
   const found = lookUp(env, spec.names, spec.kind.takesNothing)

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { type AddressInfo, createServer, type Socket } from "node:net"
+import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
 import { saidWhy } from "../support/Endings.ts"
 import { callerOf } from "../support/HttpCall.ts"
@@ -66,6 +67,14 @@ describe("starting", () => {
   it("exits 78 when Elasticsearch is asked for and nowhere said to be", async () => {
     const program = start("api", { ...programsEnv(database), WORDLOOM_SEARCH: "elasticsearch" })
     await saidWhy(program, 78, [/^ELASTIC_URL= is not allowed: must be set when WORDLOOM_SEARCH is elasticsearch/])
+  })
+
+  it("exits 78 when no folder can be made, or written, where the embedded database is to be", async () => {
+    // In /proc a new folder is refused as if its parent were missing.
+    for (const home of ["/proc/wordloom", `${fileURLToPath(import.meta.url)}/home`]) {
+      const program = start("worker", { WORDLOOM_HOME: home })
+      await saidWhy(program, 78, [/^WORDLOOM_HOME=\/.* is not allowed: a folder that this user may write \(ENO\w+\)/])
+    }
   })
 
   it("exits 1 when the API's port is taken", async () => {
