@@ -80,7 +80,10 @@ const together = (values: SettingValues): ReadonlyArray<Mistake> => [
     : [])
 ]
 
-export const read = (env: Environment): Result.Result<SettingValues, SettingsInvalid> => {
+/** What a program cannot do without, beyond what is allowed to all. */
+export type Demand = (values: SettingValues) => ReadonlyArray<Mistake>
+
+export const read = (env: Environment, demand: Demand = () => []): Result.Result<SettingValues, SettingsInvalid> => {
   const raw: Record<string, unknown> = {}
   const mistakes: Array<Mistake> = []
   for (const [key, spec] of Object.entries(table)) {
@@ -90,7 +93,7 @@ export const read = (env: Environment): Result.Result<SettingValues, SettingsInv
   }
   const values = derive(raw as unknown as Raw)
   const alone = new Set(mistakes.map(({ name }) => name))
-  const all = [...mistakes, ...together(values).filter(({ name }) => !alone.has(name))]
+  const all = [...mistakes, ...[...together(values), ...demand(values)].filter(({ name }) => !alone.has(name))]
   return all.length > 0 ? Result.fail(new SettingsInvalid({ mistakes: all })) : Result.succeed(values)
 }
 
@@ -144,5 +147,6 @@ export const notices = (env: Environment, values: SettingValues): ReadonlyArray<
 }
 
 export class Settings extends Context.Service<Settings, SettingValues>()("wordloom/settings/Settings") {
-  static readonly layer = (env: Environment) => Layer.effect(Settings, Effect.fromResult(read(env)))
+  static readonly layer = (env: Environment, demand?: Demand) =>
+    Layer.effect(Settings, Effect.fromResult(read(env, demand)))
 }
