@@ -121,10 +121,13 @@ export const describe = (env: Environment): ReadonlyArray<Effective> => {
     const text = asGiven ? found.text : print(effective)
     const value = text === "" ? "" : spec.kind.shown(text)
     const decidedElsewhere = found === undefined && value !== print(spec.fallback)
+    const decider = spec === table.tracing && values?.["sdkDisabled"] === true
+      ? table.sdkDisabled.names[0]
+      : found?.name ?? (decidedElsewhere ? "other settings" : "default")
     return {
       name: spec.names[0],
       value,
-      source: found?.name ?? (decidedElsewhere ? "other settings" : "default"),
+      source: decider,
       meaning: spec.meaning
     }
   })
