@@ -51,10 +51,16 @@ const make = Effect.fnUntraced(function*(address: string) {
         "server.address": address
       })
       return yield* ask(client, { method, request, metadata, withinMs: answerWithinMs }, read).pipe(
+        // Why it could not be read quotes what somebody has said, which is for no span.
+        Effect.tapError((failed) =>
+          "refused" in failed
+            ? Effect.void
+            : Effect.logError("an answer of logic's could not be read", failed.unreadable)
+        ),
         Effect.mapError((failed) =>
           "refused" in failed
             ? fromStatus(failed.refused, asked)
-            : new LogicUnavailable({ detail: `its answer could not be read: ${String(failed.unreadable)}` })
+            : new LogicUnavailable({ detail: "its answer could not be read" })
         )
       )
     })
@@ -70,7 +76,7 @@ const make = Effect.fnUntraced(function*(address: string) {
         ? error as E
         : error instanceof LogicUnavailable
         ? error
-        : new LogicUnavailable({ detail: error.message }))
+        : new LogicUnavailable({ detail: `it answered with ${error._tag}` }))
 
   return Logic.of({
     sendMessage: ({ client_id, from_user, session_id, text }) =>

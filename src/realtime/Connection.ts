@@ -13,7 +13,7 @@ import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { ClientFrame, encode, type ServerFrame } from "./Frames.ts"
 import { Logic } from "./Logic.ts"
 import * as RateLimit from "./RateLimit.ts"
-import { isOurs, refused, textOf, type Told, toldOf } from "./Refusals.ts"
+import { broken, isOurs, refused, textOf, type Told, toldOf } from "./Refusals.ts"
 import { type Member, Rooms } from "./Rooms.ts"
 import { parseRef, type SessionRef } from "./Session.ts"
 import { expiredOf } from "./Sessions.ts"
@@ -202,9 +202,10 @@ export const make = Effect.fnUntraced(function*(client: Client) {
         if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
         const tagged = error as { readonly _tag: string; readonly message: string }
         const known = cause.reasons.every(({ _tag }) => _tag === "Fail")
-        const told: Told = known ? toldOf(tagged) : { code: "internal", message: "an unexpected error" }
+        const told = known ? toldOf(tagged) : broken
         return Effect.gen(function*() {
           if (!known) yield* Effect.logError("a frame broke", cause)
+          else if (isOurs(told)) yield* Effect.logWarning("a frame could not be answered", cause)
           yield* tell(raw, told)
           if (isOurs(told)) return yield* Effect.fail(tagged)
         })

@@ -116,6 +116,20 @@ describe("metrics", () => {
     )
   })
 
+  it("tells of statements that fail, too", async () => {
+    const insertions = async (name: string) =>
+      (await ofApi()).get(`wordloom_${name}`)?.samples
+        .find(({ labels, name: sample }) =>
+          labels["operation"] === "create" && labels["table"] === "tags" && !/_(bucket|sum)$/.test(sample)
+        )?.value
+    const names = ["db_queries_total", "db_query_duration_seconds"]
+    const before = await Promise.all(names.map(insertions))
+    const [tag] = (await call("GET", "/api/v1/tags")).body.items
+    const json = { name: tag.name, color: "#123456" }
+    assert.strictEqual((await call("POST", "/api/v1/tags", { json })).status, 409)
+    assert.deepStrictEqual(await Promise.all(names.map(insertions)), before.map((count) => count! + 1))
+  })
+
   it("tells of the worker's attempts, by projection", async () => {
     const metrics = await until("six attempts", async () => {
       const found = await scraped(workerMetrics)
