@@ -1,6 +1,6 @@
 /** The findings about rows, leases and workers, by the database alone; no IO. */
 import type { ProjectionFacts } from "../explain/Facts.ts"
-import type { Check, Said } from "./Check.ts"
+import { type Check, command, type Said } from "./Check.ts"
 import type { DatabaseFacts, SystemFacts } from "./SystemFacts.ts"
 
 const withDatabase = (look: (database: DatabaseFacts, facts: SystemFacts) => Said) => (facts: SystemFacts): Said =>
@@ -40,7 +40,7 @@ const drifted = ({ drift, projections }: DatabaseFacts, { engineAway }: SystemFa
       health: "warn",
       cause: `${paused.join(" and ")} is paused`,
       evidence,
-      fix: `wordloom outbox resume ${paused[0]}`
+      fix: command(`outbox resume ${paused[0]}`)
     }
   }
   return drift > 0
@@ -48,9 +48,9 @@ const drifted = ({ drift, projections }: DatabaseFacts, { engineAway }: SystemFa
       health: "fail",
       cause: `${drift} entities differed from the index when it was last compared`,
       evidence,
-      fix: "wordloom reconcile --repair"
+      fix: command("reconcile --repair")
     }
-    : { health: "ok", cause: "the engine answers; of one change: wordloom explain block/<id>", evidence }
+    : { health: "ok", cause: `the engine answers; of one change: ${command("explain block/<id>")}`, evidence }
 }
 
 /** S1-21: from 0.8 s to 20 s; in between there is room for a burst. */
@@ -167,7 +167,7 @@ const retries = ({ dead, failures }: DatabaseFacts): Said => {
       health: "fail",
       cause: `${buried} rows are dead, ${rows} of them in ${projection} because of ${errorType}`,
       evidence,
-      fix: `mend the cause, then: wordloom outbox replay --projection ${projection} --error-type ${errorType}`
+      fix: `mend the cause, then: ${command(`outbox replay --projection ${projection} --error-type ${errorType}`)}`
     }
   }
   return first === undefined
@@ -176,7 +176,7 @@ const retries = ({ dead, failures }: DatabaseFacts): Said => {
       health: "warn",
       cause: `${first.times} attempts failed lately with ${first.errorType}, the highest is attempt ${first.attempt}`,
       evidence,
-      fix: "wordloom outbox list --status pending"
+      fix: command("outbox list --status pending")
     }
 }
 
@@ -204,7 +204,7 @@ const reclaims = ({ lostAgain: [first, ...others] }: DatabaseFacts): Said =>
       health: "fail",
       cause: `${first.event} was lost ${first.times} times, the last time by ${first.worker}`,
       evidence: { event: first.event, times: first.times, worker: first.worker, others: others.length },
-      fix: `look at the log of ${first.worker}; wordloom explain --event ${first.event}`
+      fix: `look at the log of ${first.worker}; ${command(`explain --event ${first.event}`)}`
     }
 
 const idle = ({ projections }: DatabaseFacts): Said => {

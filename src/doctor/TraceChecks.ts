@@ -1,6 +1,6 @@
 /** The findings about traces: whether they arrive, and where they are found; no IO. */
 import { batches } from "./Batches.ts"
-import type { Check, Said } from "./Check.ts"
+import { type Check, command, type Said } from "./Check.ts"
 import type { SystemFacts } from "./SystemFacts.ts"
 
 const off = (tracing: string): Said => ({
@@ -101,7 +101,7 @@ const inList = ({ listed }: SystemFacts): Said => {
       health: "warn",
       cause: `${missed} of the newest ${byOperation.length} batches are not in the list of ${service} alone`,
       evidence,
-      fix: `look by operation, too: wordloom trace verify --service ${service} --operation ${operation}`
+      fix: `look by operation, too: ${command(`trace verify --service ${service} --operation ${operation}`)}`
     }
 }
 

@@ -185,6 +185,17 @@ describe("doctor", () => {
     })
   }
 
+  it("says its commands as they can be pasted, after any clone", () => {
+    const said = broken.flatMap(([, change]) => diagnose({ ...healthy, ...change })).map(({ cause, fix }) =>
+      `${cause} ${fix}`
+    )
+    const pasted = said.flatMap((text) =>
+      text.match(/(?:\S+ )?\S*wordloom(?:\.js)? (?:explain|outbox|reconcile|trace)\b/g) ?? []
+    )
+    assert.isNotEmpty(pasted)
+    for (const command of pasted) assert.match(command, /^node programs\/wordloom\.js /)
+  })
+
   it("counts what failed by its reason and attempt", () => {
     const failures = [{ errorType: "es_503", times: 5, attempt: 3 }, { errorType: "es_429", times: 2, attempt: 1 }]
     const found = diagnose({ ...healthy, ...on({ failures }) }).find(({ id }) => id === "DX-14")!
