@@ -1,5 +1,6 @@
 /** The findings about rows, leases and workers, by the database alone; no IO. */
 import type { ProjectionFacts } from "../explain/Facts.ts"
+import { count } from "../explain/Say.ts"
 import { type Check, command, type Said } from "./Check.ts"
 import type { DatabaseFacts, SystemFacts } from "./SystemFacts.ts"
 
@@ -59,17 +60,32 @@ const gapMaxMs = 5_000
 const isBehind = ({ oldestAgeMs, recent }: ProjectionFacts) =>
   oldestAgeMs > gapMaxMs || (recent !== null && recent.lagP95Ms > gapMaxMs && oldestAgeMs > 0)
 
+/** What keeps them, and what to do about it: a cause that no worker can help comes first. */
+const whyBehind = ({ breakers, failures, pausedAt, projection, workers }: ProjectionFacts) => {
+  const [breaker] = breakers
+  const failed = failures.throttled + failures.other
+  const look = command("outbox list --status pending")
+  if (pausedAt !== null) return ["it is paused", command(`outbox resume ${projection}`)] as const
+  if (workers.length === 0) return ["no worker drains it (poll)", "node programs/worker.js"] as const
+  if (breaker !== undefined) {
+    return [`its destination refuses everything: ${breaker.errorType}`, "mend the destination"] as const
+  }
+  if (failures.lost > 0) {
+    return [
+      `${count(failures.lost, "attempt")} lost their lease lately (reclaim)`,
+      "look at the log of the worker that loses them"
+    ] as const
+  }
+  return failed > 0
+    ? [`${count(failed, "attempt")} failed lately`, `mend the destination; by row: ${look}`] as const
+    : ["its workers are behind (lag)", "start more workers, or raise OUTBOX_CONCURRENCY"] as const
+}
+
 const gap = ({ projections }: DatabaseFacts): Said => {
   const slow = projections.filter(isBehind).toSorted((a, b) => b.oldestAgeMs - a.oldestAgeMs)[0]
   if (slow === undefined) return { health: "ok", cause: "nothing waits for long" }
-  const { breakers, failures, oldestAgeMs, projection, recent, workers } = slow
-  const [why, fix] = workers.length === 0
-    ? ["no worker drains it (poll)", "node programs/worker.js"]
-    : failures.lost > 0
-    ? [`${failures.lost} attempts lost their lease lately (reclaim)`, "look at the log of the worker that loses them"]
-    : breakers.length > 0
-    ? [`its destination refuses everything: ${breakers[0]!.errorType}`, "mend the destination"]
-    : ["its workers are behind (lag)", "start more workers, or raise OUTBOX_CONCURRENCY"]
+  const { failures, oldestAgeMs, projection, recent, workers } = slow
+  const [why, fix] = whyBehind(slow)
   return {
     health: "fail",
     cause: `the oldest change waits for ${Math.round(oldestAgeMs / 1_000)} s in ${projection}: ${why}`,
@@ -78,7 +94,8 @@ const gap = ({ projections }: DatabaseFacts): Said => {
       oldest_ms: Math.round(oldestAgeMs),
       lag_p95_ms: recent === null ? null : Math.round(recent.lagP95Ms),
       workers: workers.length,
-      lost: failures.lost
+      lost: failures.lost,
+      failed: failures.throttled + failures.other
     },
     fix
   }

@@ -144,6 +144,12 @@ const broken: ReadonlyArray<readonly [ids: string, change: Partial<SystemFacts>,
   ["DX-10", onSearch({ pausedAt: 1 }), /search is paused/],
   ["DX-11", onSearch({ oldestAgeMs: 20_000, workers: [] }), /20 s in search: no worker drains it \(poll\)/],
   ["DX-11", onSearch({ oldestAgeMs: 20_000 }), /its workers are behind \(lag\)/],
+  ["DX-10 DX-11", onSearch({ oldestAgeMs: 20_000, pausedAt: 1 }), /search is paused/],
+  [
+    "DX-11",
+    onSearch({ oldestAgeMs: 20_000, failures: { throttled: 0, lost: 0, other: 9 } }),
+    /9 attempts failed lately/
+  ],
   ["DX-11 DX-15", onSearch({ oldestAgeMs: 20_000, failures: { throttled: 0, lost: 2, other: 0 } }), /\(reclaim\)/],
   ["DX-12", onSearch({ recent: { ...projection.recent!, lagP50Ms: 4_000, engineP95Ms: 3_000 } }), /up to 3000 ms/],
   ["DX-12", onSearch({ failures: { throttled: 7, lost: 0, other: 0 } }), /answers 429: 7 attempts/],
@@ -184,6 +190,14 @@ describe("doctor", () => {
       for (const { fix, health } of wrong) if (health !== "skip") assert.isNotEmpty(fix)
     })
   }
+
+  it("does not ask for more workers where changes wait for another reason", () => {
+    const fixOf = (change: Partial<ProjectionFacts>) =>
+      diagnose({ ...healthy, ...onSearch({ oldestAgeMs: 20_000, ...change }) }).find(({ id }) => id === "DX-11")!.fix
+    assert.strictEqual(fixOf({ pausedAt: 1 }), "node programs/wordloom.js outbox resume search")
+    assert.match(fixOf({ failures: { throttled: 0, lost: 0, other: 9 } })!, /^mend the destination/)
+    assert.match(fixOf({})!, /more workers/)
+  })
 
   it("says its commands as they can be pasted, after any clone", () => {
     const said = broken.flatMap(([, change]) => diagnose({ ...healthy, ...change })).map(({ cause, fix }) =>
