@@ -11,6 +11,7 @@ const withDatabase = (look: (database: DatabaseFacts, facts: SystemFacts) => Sai
 
 const untraced = ({ requestsWithoutTrace, rows, rowsWithoutTrace }: DatabaseFacts, { tracing }: SystemFacts): Said => {
   const evidence = { rows, without_traceparent: rowsWithoutTrace, of_requests: requestsWithoutTrace, tracing }
+  if (rows === 0) return { health: "skip", cause: "there is no row yet", evidence }
   if (rowsWithoutTrace === 0) {
     return { health: "ok", cause: `all of the last ${rows} rows have a traceparent`, evidence }
   }
@@ -47,7 +48,7 @@ const drifted = ({ drift, projections }: DatabaseFacts, { engineAway }: SystemFa
   return drift > 0
     ? {
       health: "fail",
-      cause: `${drift} entities differed from the index when it was last compared`,
+      cause: `${count(drift, "entity", "entities")} differed from the index when it was last compared`,
       evidence,
       fix: command("reconcile --repair")
     }
@@ -72,7 +73,7 @@ const whyBehind = ({ breakers, failures, pausedAt, projection, workers }: Projec
   }
   if (failures.lost > 0) {
     return [
-      `${count(failures.lost, "attempt")} lost their lease lately (reclaim)`,
+      `${count(failures.lost, "attempt")} lost the lease lately (reclaim)`,
       "look at the log of the worker that loses them"
     ] as const
   }
@@ -112,7 +113,7 @@ const engine = ({ projections }: DatabaseFacts): Said => {
   if (throttled > 0) {
     return {
       health: "fail",
-      cause: `the destination answers 429: ${throttled} attempts lately`,
+      cause: `the destination answers 429: ${count(throttled, "attempt")} lately`,
       evidence,
       fix: "lower OUTBOX_CONCURRENCY or OUTBOX_BATCH_SIZE, or give the engine more"
     }
@@ -160,7 +161,7 @@ const identities = ({ leasesOfNobody, ownersTwice, workersKilled }: DatabaseFact
   return workersKilled.length > 0
     ? {
       health: "warn",
-      cause: `${workersKilled.length} workers ended without a word, the last of them ${workersKilled.at(-1)}`,
+      cause: `${count(workersKilled.length, "worker")} ended without a word: ${workersKilled.slice(-3).join(", ")}`,
       evidence: { killed: workersKilled.length, ports },
       fix: "stop workers with SIGTERM; look for what killed them"
     }
@@ -182,7 +183,9 @@ const retries = ({ dead, failures }: DatabaseFacts): Said => {
     const { errorType, projection, rows } = dead[0]!
     return {
       health: "fail",
-      cause: `${buried} rows are dead, ${rows} of them in ${projection} because of ${errorType}`,
+      cause: `${count(buried, "row is", "rows are")} dead${
+        rows === buried ? ` in ${projection},` : `, ${rows} of them in ${projection}`
+      } because of ${errorType}`,
       evidence,
       fix: `mend the cause, then: ${command(`outbox replay --projection ${projection} --error-type ${errorType}`)}`
     }
@@ -191,7 +194,9 @@ const retries = ({ dead, failures }: DatabaseFacts): Said => {
     ? { health: "ok", cause: "nothing was tried again lately", evidence }
     : {
       health: "warn",
-      cause: `${first.times} attempts failed lately with ${first.errorType}, the highest is attempt ${first.attempt}`,
+      cause: `${
+        count(first.times, "attempt")
+      } failed lately with ${first.errorType}, the highest is attempt ${first.attempt}`,
       evidence,
       fix: command("outbox list --status pending")
     }
@@ -206,7 +211,7 @@ const guard = ({ leasesOver, projections }: DatabaseFacts): Said => {
       health: leasesOver.length > 0 ? "fail" : "warn",
       cause: leasesOver.length > 0
         ? `the lease of ${leasesOver[0]} is over, and nobody has taken its rows back`
-        : `${lost} attempts lost their lease lately: killed, or slower than it`,
+        : `${count(lost, "attempt")} lost the lease lately: killed, or slower than it`,
       evidence,
       fix: leasesOver.length > 0
         ? "start a worker: node programs/worker.js"
