@@ -24,7 +24,11 @@ const probes = Layer.unwrap(Effect.gen(function*() {
   const { httpHost, projections, shutdownGrace, workerHttpPort, workerMetricsPort } = yield* Settings
   const { checks } = yield* ofChain
   return Layer.mergeAll(
-    serve(HealthRoutes.layer, Layer.empty, { host: httpHost, port: workerHttpPort, grace: shutdownGrace }),
+    serve(Layer.merge(HealthRoutes.layer, HealthRoutes.short), Layer.empty, {
+      host: httpHost,
+      port: workerHttpPort,
+      grace: shutdownGrace
+    }),
     serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: workerMetricsPort, grace: shutdownGrace })
   ).pipe(
     Layer.provide(HealthPostgres.layer({ search: projections.includes("search"), claims: true })),
