@@ -1,6 +1,7 @@
 /** Logic as gateways ask it: one connection, every call with a dead line, the caller's trace and its request id. */
 import { Metadata } from "@grpc/grpc-js"
 import { Effect, Layer } from "effect"
+import { annotateQuestion } from "../../src/realtime/Asking.ts"
 import { Logic } from "../../src/realtime/Logic.ts"
 import { LogicUnavailable, type MessageInvalid, type SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
@@ -45,7 +46,7 @@ const make = Effect.fnUntraced(function*(address: string) {
   ): Effect.Effect<A, Refusal> =>
     Effect.gen(function*() {
       const metadata = yield* metadataNow
-      yield* Effect.annotateCurrentSpan({
+      yield* annotateQuestion({
         "rpc.system.name": "grpc",
         "rpc.method": `${serviceName}/${method}`,
         "server.address": address

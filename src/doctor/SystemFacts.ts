@@ -45,6 +45,9 @@ export interface Answered {
   readonly body: string
 }
 
+/** What is said of somebody who answered in another protocol, such as gRPC's. */
+export const notHttp = "who listens there speaks no HTTP"
+
 /** Asks other programs, each within a bounded time. */
 export class Probes extends Context.Service<Probes, {
   /** `post`: JSON. A string is why there was no answer. */

@@ -94,6 +94,15 @@ describe("the trace of a request", () => {
       assert.deepStrictEqual(queue, [backoff![1], 15_000])
     }).pipe(working(inTurn(failed(), written))))
 
+  it.effect("says of a try that cost the row no attempt that it is not counted", () =>
+    Effect.gen(function*() {
+      yield* request()
+      yield* runOnce
+      const process = yield* only("outbox.process")
+      const marks = { attempt: 1, outcome: "retry_scheduled", retry_reason: "4xx", counted: false }
+      assert.deepInclude(Spans.attributesOf(process), marks)
+    }).pipe(working(always(failed({ class: "configuration", errorType: "es_4xx" })))))
+
   it.effect("shows the burial of a row that will never be accepted", () =>
     Effect.gen(function*() {
       yield* request()

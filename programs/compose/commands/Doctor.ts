@@ -130,6 +130,7 @@ const encode = Schema.encodeSync(Schema.Array(Finding))
 
 export const run = Effect.fnUntraced(function*(input: Input) {
   const logs = input.logs === undefined ? null : logFactsOf(yield* lastLines(input.logs, logLinesMax))
+  if (input.api !== undefined) yield* baseOf("api", input.api)
   const told = yield* toldBy(input, logs).pipe(Effect.provide(Settings.layer(process.env)))
   const stores = yield* storesOf(told)
   const seen = yield* inside
