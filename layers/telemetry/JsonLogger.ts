@@ -71,9 +71,18 @@ const escaped = (found: string) => `\\u${found.charCodeAt(0).toString(16).padSta
 
 /** What a line always says is said by the logger alone; an event's own field of that name is kept beside it. */
 const taken = new Set([
-  ...["timestamp", "level", "message", "service.name", "deployment.environment.name"],
-  ...["trace_id", "span_id", "parent_id", "trace_flags", "tracestate"],
-  ...["request_id", "x_request_id"]
+  "timestamp",
+  "level",
+  "message",
+  "service.name",
+  "deployment.environment.name",
+  "trace_id",
+  "span_id",
+  "parent_id",
+  "trace_flags",
+  "tracestate",
+  "request_id",
+  "x_request_id"
 ])
 
 const ownFields = (fields: Readonly<Record<string, unknown>>) =>
