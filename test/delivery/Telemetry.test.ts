@@ -1,4 +1,4 @@
-/** P-12, P-13: telemetry that breaks changes no row's outcome, which is its own; what works counts each once. */
+/** P-12, P-13: telemetry that breaks changes no row's outcome, its own; one that works counts each once. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Metric, Random, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
