@@ -87,6 +87,7 @@ const index = ({ change, engine, index, place, projection }: Case): Given => {
     searched_version: index?.searched?.version ?? null
   }
   if (place === undefined) return ["unknown", `unknown, the engine does not answer: ${engine.away}`, known]
+  if (engine.noIndex) return ["no", `the engine (${engine.name}) has no index yet: a worker makes it`, known]
   const stored = index?.stored
   const has = stored === undefined
     ? "it has nothing of it"

@@ -173,6 +173,8 @@ export interface EngineFacts {
   readonly name: "postgres" | "elasticsearch"
   /** Why it did not answer. */
   readonly away: string | null
+  /** It answered that there is none. */
+  readonly noIndex: boolean
   readonly entries: ReadonlyMap<EntityId, IndexFacts>
 }
 
