@@ -66,7 +66,7 @@ const changeOf = (change, isOnly) => {
     ? ""
     : `, now ${entity.current_version}`
   return html`<article class="card change">
-    <div><h2>${entity.kind} ${entity.title === null ? idOf(entity.id) : html`“${entity.title}”`}</h2>
+    <div><h2>${entity.kind} ${entity.title === null ? idOf(entity.id) : html`“<bdi>${entity.title}</bdi>”`}</h2>
       <p class="muted">version ${entity.version}${now}${entity.removed ? ", removed" : ""}${
     entity.changed_at === null ? nothing : html` · ${exactly(entity.changed_at)}`
   } · <code>${entity.id}</code></p></div>
