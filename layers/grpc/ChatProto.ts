@@ -128,8 +128,9 @@ export const fromStatus = (
     case "MessageInvalid":
       return new MessageInvalid({ detail })
     default:
+      // Words that are not ours, of a library or of a proxy in between: no client is shown them.
       return error.code === status.INVALID_ARGUMENT || error.code === status.RESOURCE_EXHAUSTED
-        ? new MessageInvalid({ detail })
+        ? new MessageInvalid({ detail: "it is larger than logic takes, or of another shape" })
         : new LogicUnavailable({ detail })
   }
 }

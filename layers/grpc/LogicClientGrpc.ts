@@ -1,6 +1,7 @@
 /** Logic as gateways ask it: one connection, every call with a dead line, the caller's trace and its request id. */
 import { Metadata } from "@grpc/grpc-js"
 import { Effect, Layer } from "effect"
+import { annotateQuestion } from "../../src/realtime/Asking.ts"
 import { Logic } from "../../src/realtime/Logic.ts"
 import { LogicUnavailable, type MessageInvalid, type SessionUnknown } from "../../src/realtime/RealtimeErrors.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
@@ -45,16 +46,22 @@ const make = Effect.fnUntraced(function*(address: string) {
   ): Effect.Effect<A, Refusal> =>
     Effect.gen(function*() {
       const metadata = yield* metadataNow
-      yield* Effect.annotateCurrentSpan({
+      yield* annotateQuestion({
         "rpc.system.name": "grpc",
         "rpc.method": `${serviceName}/${method}`,
         "server.address": address
       })
       return yield* ask(client, { method, request, metadata, withinMs: answerWithinMs }, read).pipe(
+        // Why it could not be read quotes what somebody has said, which is for no span.
+        Effect.tapError((failed) =>
+          "refused" in failed
+            ? Effect.void
+            : Effect.logError("an answer of logic's could not be read", failed.unreadable)
+        ),
         Effect.mapError((failed) =>
           "refused" in failed
             ? fromStatus(failed.refused, asked)
-            : new LogicUnavailable({ detail: `its answer could not be read: ${String(failed.unreadable)}` })
+            : new LogicUnavailable({ detail: "its answer could not be read" })
         )
       )
     })
@@ -70,7 +77,7 @@ const make = Effect.fnUntraced(function*(address: string) {
         ? error as E
         : error instanceof LogicUnavailable
         ? error
-        : new LogicUnavailable({ detail: error.message }))
+        : new LogicUnavailable({ detail: `it answered with ${error._tag}` }))
 
   return Logic.of({
     sendMessage: ({ client_id, from_user, session_id, text }) =>

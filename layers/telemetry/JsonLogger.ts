@@ -70,7 +70,11 @@ const lineEnds = /[\u007f-\u009f\u2028\u2029]/g
 const escaped = (found: string) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`
 
 /** What a line always says is said by the logger alone; an event's own field of that name is kept beside it. */
-const taken = new Set(["timestamp", "level", "message", "service.name", "trace_id", "span_id", "request_id"])
+const taken = new Set([
+  ...["timestamp", "level", "message", "service.name"],
+  ...["trace_id", "span_id", "parent_id", "trace_flags", "tracestate"],
+  ...["request_id", "x_request_id"]
+])
 
 const ownFields = (fields: Readonly<Record<string, unknown>>) =>
   Object.keys(fields).some((name) => taken.has(name))

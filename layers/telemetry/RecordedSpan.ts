@@ -3,15 +3,12 @@ import * as OtelTracer from "@effect/opentelemetry/OtelTracer"
 import * as Otel from "@opentelemetry/api"
 import { RandomIdGenerator, SamplingDecision } from "@opentelemetry/sdk-trace-base"
 import { Cause, Context, Exit, Option, type Tracer } from "effect"
-import { excerpt } from "../../src/domain/Text.ts"
 import { attribute as debugAttribute, DebugTrace } from "../../src/telemetry/DebugTrace.ts"
+import { failureOf } from "../../src/telemetry/SpanFailure.ts"
 import { asDebug } from "./DebugSampler.ts"
 import { FinishedSpan, type SpanEvent, type SpanLink } from "./FinishedSpan.ts"
 import { type Recording, Segment, type SpanFacts } from "./Segment.ts"
 import { telemetryFailed } from "./TelemetryErrors.ts"
-
-/** Contract §5: longer error text, and every stack, belongs to the log. */
-const messageMax = 256
 
 const kinds = {
   internal: Otel.SpanKind.INTERNAL,
@@ -53,11 +50,7 @@ export const spanContextOf = (span: Tracer.AnySpan): Otel.SpanContext => {
   }
 }
 
-const messageOf = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  const text = error instanceof Error ? error.message || error.name : String(error)
-  return excerpt(text.split("\n", 1)[0] ?? "", messageMax)
-}
+const errorType = "error.type"
 
 type Options = Parameters<Tracer.Tracer["span"]>[0]
 
@@ -172,7 +165,8 @@ export class RecordedSpan implements Tracer.Span {
     if (!segment.isWanted) return segment.passed()
     const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
     if (isInterrupted) this.attribute("interrupted", true)
-    const error = Exit.isFailure(exit) && !isInterrupted ? messageOf(exit.cause) : undefined
+    const failure = Exit.isFailure(exit) && !isInterrupted ? failureOf(Cause.squash(exit.cause)) : undefined
+    if (failure !== undefined && this.#attributes[errorType] === undefined) this.attribute(errorType, failure.type)
     const span = new FinishedSpan(
       {
         name: this.name,
@@ -183,7 +177,7 @@ export class RecordedSpan implements Tracer.Span {
         begun,
         ended,
         attributes: this.#attributes,
-        error,
+        error: failure?.text,
         links: this.links.length === 0 ? undefined : this.links.slice(0, linksMax).map(linkOf),
         events: this.#events
       },
@@ -191,7 +185,7 @@ export class RecordedSpan implements Tracer.Span {
       this.#recording
     )
     if (this.sampled) segment.sampled(span, this.#isOutermost)
-    else segment.ended(span, this.#facts(ended - begun, error !== undefined), this.#isOutermost)
+    else segment.ended(span, this.#facts(ended - begun, failure !== undefined), this.#isOutermost)
   }
 
   #facts(lasted: bigint, hasFailed: boolean): SpanFacts {

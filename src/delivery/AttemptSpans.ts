@@ -5,15 +5,21 @@
  * with the times that the batch noted, once the outcome is known. A row without a trace costs nothing here.
  */
 import { Context, Effect, Exit, Option, Tracer } from "effect"
+import { reasonOf } from "../outbox/ErrorType.ts"
 import type { Delivery, LostAttempt } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { countInvalid } from "../telemetry/InboundContext.ts"
 import { SpanBudget } from "../telemetry/SpanBudget.ts"
+import { SpanError } from "../telemetry/SpanFailure.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { TraceKeeping } from "../telemetry/TraceKeeping.ts"
-import { reasonOf } from "./Failure.ts"
 import { heldRows, keepLost, sorted, toNanos } from "./KeptRows.ts"
 import { type BatchFacts, comesBackWith, type Nanos, outcomeOf, type RowFacts } from "./RowFacts.ts"
+
+interface ToldError {
+  readonly type: string
+  readonly detail: string
+}
 
 interface SpanSpec {
   readonly name: string
@@ -21,13 +27,8 @@ interface SpanSpec {
   readonly from: Nanos
   readonly to: Nanos
   readonly attributes?: Readonly<Record<string, unknown>>
-  readonly error?: string | undefined
+  readonly error?: ToldError | undefined
   readonly links?: ReadonlyArray<Tracer.SpanLink>
-}
-
-/** A short failure for a span's status; the stack, if there is one, goes to the log. */
-export class SpanError extends Error {
-  override readonly name = "SpanError"
 }
 
 const describe = (span: Tracer.Span, attributes: SpanSpec["attributes"] = {}) => {
@@ -49,13 +50,18 @@ const begin = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, spec: Omit<SpanSpe
   return span
 }
 
+const end = (span: Tracer.Span, at: Nanos, error: ToldError | undefined) => {
+  if (error !== undefined) span.attribute("error.type", error.type)
+  span.end(at, error === undefined ? Exit.void : Exit.fail(new SpanError(error.detail)))
+}
+
 const tell = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, spec: SpanSpec): Tracer.Span => {
   const span = begin(tracer, parent, spec)
-  span.end(spec.to, spec.error === undefined ? Exit.void : Exit.fail(new SpanError(spec.error)))
+  end(span, spec.to, spec.error)
   return span
 }
 
-const errorOf = (row: RowFacts): { readonly type: string; readonly detail: string } | undefined =>
+const errorOf = (row: RowFacts): ToldError | undefined =>
   !row.held
     ? { type: "lease_lost", detail: "the lease had ended before the settlement" }
     : row.outcome._tag === "Failed"
@@ -89,7 +95,6 @@ const processAttributes = (facts: BatchFacts, row: RowFacts) => {
     worker_id: facts.batch.worker,
     ...(delivery.requestId === null ? {} : { request_id: delivery.requestId, x_request_id: delivery.requestId }),
     ...(delivery.libraryId === null ? {} : { library_id: delivery.libraryId }),
-    ...(error === undefined ? {} : { "error.type": error.type }),
     ...retryReason(row),
     ...notCounted(row),
     "messaging.system": "postgresql",
@@ -125,7 +130,7 @@ const tellSteps = (tracer: Tracer.Tracer, process: Tracer.Span, facts: BatchFact
       from: call.startedAt,
       to: call.endedAt,
       attributes: { projection, ...call.attributes },
-      error: error?.detail
+      error: error === undefined ? undefined : { type: error.errorType, detail: error.detail }
     })
   }
   if (error !== undefined) {
@@ -158,15 +163,15 @@ const tellRow = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, facts: BatchFact
   if (Option.isSome(facts.processBatch)) process.addLinks([{ span: facts.processBatch.value, attributes: {} }])
   tellSteps(tracer, process, facts, row)
   const error = errorOf(row)
-  process.end(facts.endedAt, error === undefined ? Exit.void : Exit.fail(new SpanError(error.detail)))
+  end(process, facts.endedAt, error)
   if (row.held && row.settlement._tag === "Dead") {
     const { detail, errorType } = row.settlement
     tell(tracer, parent, {
       name: "outbox.dead_letter",
       from: facts.endedAt,
       to: facts.endedAt,
-      attributes: { projection: facts.batch.projection, "error.type": errorType, event_id: String(row.delivery.id) },
-      error: detail
+      attributes: { projection: facts.batch.projection, event_id: String(row.delivery.id) },
+      error: { type: errorType, detail }
     })
   }
   return process
@@ -219,13 +224,14 @@ export const tellLost = Effect.fnUntraced(function*(
         projection,
         attempt: attempt.attempt,
         event_id: String(attempt.id),
-        worker_id: attempt.worker,
-        "error.type": "lease_expired"
+        worker_id: attempt.worker
       }
     }
-    tell(tracer, parent, { ...spec, name: "outbox.attempt_lost", error: "the worker never settled it" })
+    const killed = { type: "lease_expired", detail: "the worker never settled it" }
+    tell(tracer, parent, { ...spec, name: "outbox.attempt_lost", error: killed })
     if (attempt.fate === "lease_expired" || attempt.fate === "crash_loop") {
-      const error = attempt.fate === "crash_loop" ? "its workers died over it" : "out of attempts"
+      const detail = attempt.fate === "crash_loop" ? "its workers died over it" : "out of attempts"
+      const error = { type: attempt.fate, detail }
       tell(tracer, parent, { ...spec, name: "outbox.dead_letter", from: spec.to, error })
     }
   }

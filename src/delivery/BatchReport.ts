@@ -1,11 +1,10 @@
 /** Tells metrics and log of a settled batch. */
 import { Effect, type Tracer } from "effect"
-import { errorTypeOf, retryReasonOf } from "../outbox/ErrorType.ts"
+import { reasonOf } from "../outbox/ErrorType.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { withoutStack } from "../telemetry/Spans.ts"
-import { reasonOf } from "./Failure.ts"
 import { type BatchFacts, comesBackWith, isQuiet, outcomeOf, type RowFacts } from "./RowFacts.ts"
 
 const count = Effect.fnUntraced(function*(projection: Projection, rows: ReadonlyArray<RowFacts>) {
@@ -22,9 +21,9 @@ const count = Effect.fnUntraced(function*(projection: Projection, rows: Readonly
     const untried = row.held && row.settlement._tag === "Release" && back === undefined
     if (!untried) yield* Metrics.processed.add({ projection, result: ok ? "ok" : "failed" }, by)
     if (!row.held) yield* Metrics.guardMisses.add({ projection }, by)
-    else if (back !== undefined) yield* Metrics.retries.add({ projection, reason: retryReasonOf(reasonOf(back)) }, by)
+    else if (back !== undefined) yield* Metrics.retries.add({ projection, reason: reasonOf(back) }, by)
     else if (row.settlement._tag === "Dead") {
-      yield* Metrics.deadRows.add({ projection, error_type: errorTypeOf(row.settlement.errorType) }, by)
+      yield* Metrics.deadRows.add({ projection, error_type: row.settlement.errorType }, by)
     }
   }
 })

@@ -1,5 +1,6 @@
 /** One batch from its claim to its settlement: delivered once, decided row by row, acknowledged under its own token. */
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Random, Schedule, Tracer } from "effect"
+import type { ErrorType } from "../outbox/ErrorType.ts"
 import { Heartbeats } from "../outbox/Heartbeats.ts"
 import { type Batch, type Delivery, Leases, type Settlement, type Spent } from "../outbox/Leases.ts"
 import { isOrdered } from "../outbox/Projection.ts"
@@ -39,7 +40,7 @@ const sameForAll = (batch: Batch, outcome: Outcome): Delivered => ({
   calls: []
 })
 
-const transient = (errorType: string, detail: string): Outcome & { readonly _tag: "Failed" } => ({
+const transient = (errorType: ErrorType, detail: string): Outcome & { readonly _tag: "Failed" } => ({
   _tag: "Failed",
   failure: { class: "transient", errorType, detail }
 })

@@ -1,4 +1,5 @@
 /** Why a delivery did not happen, and so what to do about it. */
+import type { ErrorType } from "../outbox/ErrorType.ts"
 
 /**
  * - `transient`: the far side is down or slow; the same delivery may succeed later.
@@ -10,8 +11,8 @@ export type FailureClass = "transient" | "throttled" | "configuration" | "poison
 
 export interface Failure {
   readonly class: FailureClass
-  /** From a closed list, so that it can be a metric's label: `es_429`, `timeout`, … */
-  readonly errorType: string
+  /** Also a metric's label. */
+  readonly errorType: ErrorType
   /** One line, at most 256 characters, without a stack. */
   readonly detail: string
   /** What the far side asked to wait, in milliseconds. */
@@ -19,19 +20,6 @@ export interface Failure {
 }
 
 export const detailMax = 256
-
-/**
- * Why a row is tried again, in the words that the contract has for it.
- *
- * ```ts
- * reasonOf("es_503")
- * // => "5xx"
- * ```
- */
-export const reasonOf = (errorType: string): string => {
-  const status = /_(429|\dxx|\d\d\d)$/.exec(errorType)?.[1]
-  return status === undefined ? errorType : status === "429" ? status : `${status[0]}xx`
-}
 
 /** The database that the far side, or what is told of, lives in. */
 export const storeFailed: Failure = {

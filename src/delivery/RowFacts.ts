@@ -1,5 +1,6 @@
 /** What the worker knows of a batch and its rows once they are settled; plain values. */
 import type { Option, Tracer } from "effect"
+import type { ErrorType } from "../outbox/ErrorType.ts"
 import type { Batch, Delivery, Settlement } from "../outbox/Leases.ts"
 import type { EngineCall } from "./EngineCall.ts"
 import type { Outcome } from "./Settlement.ts"
@@ -47,7 +48,7 @@ export const outcomeOf = ({ held, settlement }: RowFacts) =>
     : "retry_scheduled"
 
 /** The failure that a row comes back with; none when it is done, or was merely given back. */
-export const comesBackWith = ({ settlement }: RowFacts): string | undefined =>
+export const comesBackWith = ({ settlement }: RowFacts): ErrorType | undefined =>
   settlement._tag === "Retry"
     ? settlement.errorType
     : settlement._tag === "Release"

@@ -114,10 +114,10 @@ const isTold = (change: ChangeFacts) => (facts: Case, at: number) =>
 const urlOf = (template: string | undefined, traceId: string | null) =>
   template === undefined || traceId === null ? null : template.replaceAll("{trace_id}", traceId)
 
-const changeOf = (change: ChangeFacts, { engine, gathered, given }: Facts): ExplainedChange => {
+const changeOf = (change: ChangeFacts, { asked, engine, gathered, given }: Facts): ExplainedChange => {
   const { entity, id, kind, version } = change
   const cases = projectionsOf(change)
-    .map((projection) => caseOf(change, projection, { ...gathered, engine, given }))
+    .map((projection) => caseOf(change, projection, { ...gathered, asked, engine, given }))
     .filter(isTold(change))
   const deliveries = cases.map(deliveryOf)
   const [first] = deliveries as [Delivery, ...ReadonlyArray<Delivery>]

@@ -1,6 +1,7 @@
 /** What has become of a change in one projection, by the facts; total, no IO. */
 import type { DatabaseMicros } from "../outbox/Leases.ts"
 import type { Projection } from "../outbox/Projection.ts"
+import type { Asked } from "./Asked.ts"
 import type { Verdict } from "./Explanation.ts"
 import {
   type ChangeFacts,
@@ -18,6 +19,7 @@ import { type Place, placeOf } from "./Place.ts"
 
 /** All that is known of one change in one projection. */
 export interface Case {
+  readonly asked: Asked
   readonly at: DatabaseMicros
   readonly change: ChangeFacts
   readonly projection: Projection
@@ -37,13 +39,14 @@ const nothing: IndexFacts = { expected: undefined, stored: undefined, searched: 
 export const caseOf = (
   change: ChangeFacts,
   projection: Projection,
-  all: Pick<Case, "at" | "engine" | "given"> & { readonly projections: ReadonlyArray<ProjectionFacts> }
+  all: Pick<Case, "asked" | "at" | "engine" | "given"> & { readonly projections: ReadonlyArray<ProjectionFacts> }
 ): Case => {
-  const { at, engine, given } = all
+  const { asked, at, engine, given } = all
   const row = rowOf(change, projection)
   const answers = projection === "search" && engine.away === null
   const index = answers ? engine.entries.get(change.id) ?? nothing : undefined
   return {
+    asked,
     at,
     change,
     projection,

@@ -12,21 +12,29 @@ export const msOf = (micros: number): number => Math.round(micros) / 1_000
 
 export const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000
 
+/** Rounded to what is shown before the unit is chosen, so that no figure reaches the next unit. */
+const parts = (ms: number, unit: number, below: number) => {
+  const all = Math.round(ms / below)
+  const each = unit / below
+  return [Math.floor(all / each), all % each] as const
+}
+
 /**
  * ```ts
  * duration(812.4)
  * // => "812 ms"
- * duration(20_400)
- * // => "20.4 s"
+ * duration(59_960)
+ * // => "1 min 0 s"
  * ```
  */
 export const duration = (ms: number): string => {
-  if (ms < 10) return `${Math.round(ms * 10) / 10} ms`
-  if (ms < 1_000) return `${Math.round(ms)} ms`
-  if (ms < 60_000) return `${Math.round(ms / 100) / 10} s`
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round(ms % 60_000 / 1_000)} s`
-  const hours = Math.floor(ms / 3_600_000)
-  return hours < 48 ? `${hours} h ${Math.round(ms % 3_600_000 / 60_000)} min` : `${Math.floor(hours / 24)} days`
+  if (ms < 9.95) return `${Math.round(ms * 10) / 10} ms`
+  if (ms < 999.5) return `${Math.round(ms)} ms`
+  if (ms < 59_950) return `${Math.round(ms / 100) / 10} s`
+  const [minutes, seconds] = parts(ms, 60_000, 1_000)
+  if (minutes < 60) return `${minutes} min ${seconds} s`
+  const [hours, rest] = parts(ms, 3_600_000, 60_000)
+  return hours < 48 ? `${hours} h ${rest} min` : `${Math.floor(hours / 24)} days`
 }
 
 export const count = (many: number, one: string, more = `${one}s`): string =>

@@ -5,23 +5,12 @@ import type { Step, Verdict } from "./Explanation.ts"
 import { type ClaimFacts, type RowFacts, rowKey } from "./Facts.ts"
 import { type Case, isExpired } from "./Judge.ts"
 import { ahead, because, count, duration, isoOf, nameOf } from "./Say.ts"
+import { again, doctor, listAll, look, reconcile, replay, replayDone, startWorker, step } from "./Steps.ts"
 
 export interface Said {
   readonly sentence: string
   readonly steps: ReadonlyArray<Step>
 }
-
-const step = (text: string, command: string | null = null): Step => ({ text, command })
-
-const again = ({ change }: Pick<Case, "change">): Step =>
-  step("look again", `node programs/wordloom.js explain ${nameOf(change)}`)
-const startWorker = step("start a worker", "node programs/worker.js")
-const reconcile = step(
-  "compare the index with the entities and send what differs again",
-  "node programs/wordloom.js reconcile --repair"
-)
-const doctor = step("see what is wrong with the system", "node programs/wordloom.js doctor")
-const look = (key: string) => step(`see what keeps ${key}`, `node programs/wordloom.js explain --event ${key}`)
 
 const what = ({ change }: Case): string => `${nameOf(change)} v${change.version}`
 
@@ -140,10 +129,7 @@ const dead = (facts: Case, row: RowFacts): Said => ({
     because(row.errorType, row.detail)
   }.`,
   steps: [
-    step(
-      "mend the cause, then replay the row",
-      `node programs/wordloom.js outbox replay --projection ${facts.projection} --id ${row.id}`
-    )
+    step("mend the cause, then replay the row", replay(facts.projection, row))
   ]
 })
 
@@ -192,7 +178,13 @@ const notRefreshed = (facts: Case): Said => {
     sentence:
       `${what(facts)} is written but not refreshed: the index (${engine.name}) has it${from}, searches show it ` +
       "after its next refresh.",
-    steps: [again(facts), step("if it stays so, look at the index's refresh interval", doctor.command)]
+    steps: [
+      again(facts),
+      step(
+        "if it stays so, the index's refresh_interval is too long or off; this refreshes it once and compares it",
+        "node programs/wordloom.js reconcile"
+      )
+    ]
   }
 }
 
@@ -219,7 +211,10 @@ const drift = (facts: Case): Said => {
     : change.entity === undefined || gone(facts)
     ? `the index (${engine.name}) still has v${index.stored.version}`
     : `the index (${engine.name}) has v${index.stored.version} with other content or an earlier revision`
-  return { sentence: `${what(facts)} has drifted in ${projection}: ${told}, but ${has}.`, steps: [reconcile] }
+  const steps = projection === "search" || row === undefined
+    ? [reconcile]
+    : [replayDone(projection, row)]
+  return { sentence: `${what(facts)} has drifted in ${projection}: ${told}, but ${has}.`, steps }
 }
 
 const fanOut = (facts: Case): Said => ({
@@ -263,8 +258,6 @@ export const say = (verdict: Exclude<Verdict, "not_found">, facts: Case): Said =
   }
   return all[verdict]()
 }
-
-const listAll = step("see what the outboxes have", "node programs/wordloom.js outbox list")
 
 export const missing = (asked: Asked): Said => {
   switch (asked.by) {

@@ -1,6 +1,7 @@
 /** Why deliveries fail, as one closed list: what each engine, the database and the worker itself have words for. */
 
 export const errorTypes = [
+  "bus_unavailable",
   "crash_loop",
   "es_429",
   "es_4xx",
@@ -35,9 +36,13 @@ const classes: ReadonlyArray<RetryReason> = ["429", "4xx", "5xx"]
 
 export const retryReasons = classes.concat(errorTypes.filter((type) => !isOfStatus(type)))
 
-const known: ReadonlySet<string> = new Set(errorTypes)
-const reasons: ReadonlySet<string> = new Set(retryReasons)
-
-/** A row keeps what was said of it by whatever version wrote it; a metric only knows this version's words. */
-export const errorTypeOf = (said: string): ErrorType | "other" => known.has(said) ? said as ErrorType : "other"
-export const retryReasonOf = (said: string): RetryReason | "other" => reasons.has(said) ? said as RetryReason : "other"
+/**
+ * In the words that the contract has for it.
+ *
+ * ```ts
+ * reasonOf("es_503")
+ * // => "5xx"
+ * ```
+ */
+export const reasonOf = (type: ErrorType): RetryReason =>
+  !isOfStatus(type) ? type : type === "es_429" ? "429" : type === "es_4xx" ? "4xx" : "5xx"

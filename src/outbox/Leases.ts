@@ -10,6 +10,7 @@ import { Context, type Duration, type Effect } from "effect"
 import type { FieldChange, Operation, Subject } from "../domain/Change.ts"
 import type { EntityId } from "../domain/Entity.ts"
 import type { TraceContext } from "../domain/TraceContext.ts"
+import type { ErrorType } from "./ErrorType.ts"
 import type { Projection } from "./Projection.ts"
 import type { StoreUnavailable } from "./StoreUnavailable.ts"
 
@@ -71,16 +72,16 @@ export type Settlement =
     readonly _tag: "Retry"
     readonly id: number
     readonly delayMs: number
-    readonly errorType: string
+    readonly errorType: ErrorType
     readonly detail: string
   }
-  | { readonly _tag: "Dead"; readonly id: number; readonly errorType: string; readonly detail: string }
+  | { readonly _tag: "Dead"; readonly id: number; readonly errorType: ErrorType; readonly detail: string }
   /** Given back without counting the attempt: the worker stops, or what failed had nothing to do with the row. */
   | {
     readonly _tag: "Release"
     readonly id: number
     readonly delayMs: number
-    readonly why: { readonly errorType: string; readonly detail: string } | null
+    readonly why: { readonly errorType: ErrorType; readonly detail: string } | null
   }
 
 /** How a batch spent its time, in milliseconds: from its claim until the far side was asked, and with the far side. */

@@ -10,10 +10,10 @@ import * as Metrics from "../telemetry/Metrics.ts"
 import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceBorder } from "../telemetry/TraceBorder.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import { asking } from "./Asking.ts"
 import { ClientFrame, encode, type ServerFrame } from "./Frames.ts"
-import { Logic } from "./Logic.ts"
 import * as RateLimit from "./RateLimit.ts"
-import { isOurs, refused, textOf, type Told, toldOf } from "./Refusals.ts"
+import { broken, isOurs, refused, textOf, type Told, toldOf } from "./Refusals.ts"
 import { type Member, Rooms } from "./Rooms.ts"
 import { parseRef, type SessionRef } from "./Session.ts"
 import { expiredOf } from "./Sessions.ts"
@@ -56,7 +56,7 @@ const traceId = Effect.gen(function*() {
 
 const answering = Effect.fnUntraced(function*(client: Client) {
   const rooms = yield* Rooms
-  const logic = yield* Logic
+  const logic = yield* asking
   const joined = new Map<EntityId, SessionRef>()
   const reply = (frame: ServerFrame) => Effect.sync(() => client.deliver(encode(frame)))
 
@@ -76,7 +76,6 @@ const answering = Effect.fnUntraced(function*(client: Client) {
 
   const send = Effect.fnUntraced(function*({ client_id, session, text }: Frame<"send">, request_id: string) {
     const { id: session_id } = yield* member(session)
-    const attributes = { session_id }
     const { isNew, message } = yield* logic.sendMessage({
       session_id,
       from_user: client.user,
@@ -84,7 +83,6 @@ const answering = Effect.fnUntraced(function*(client: Client) {
       text,
       request_id
     })
-      .pipe(Effect.withSpan("gateway.grpc.send_message", { kind: "client", attributes }, withoutStack))
     const answer = { session, client_id, seq: message.seq, duplicate: !isNew, request_id, ...(yield* traceId) }
     yield* reply({ type: "sent", ...answer }).pipe(
       Effect.withSpan("gateway.ws.send_response", { attributes: { "ws.frame": "sent" } }, withoutStack)
@@ -98,9 +96,7 @@ const answering = Effect.fnUntraced(function*(client: Client) {
     }
     // Joined anew: it may have seen less than it was given.
     if (joined.delete(ref.id)) yield* rooms.leave(ref.id, client)
-    yield* rooms.join(ref, client, after, (said) => client.deliver(encode({ type: "joined", session, ...said }))).pipe(
-      Effect.withSpan("gateway.grpc.join", { kind: "client", attributes: { session_id: ref.id } }, withoutStack)
-    )
+    yield* rooms.join(ref, client, after, (said) => client.deliver(encode({ type: "joined", session, ...said })))
     joined.set(ref.id, ref)
   })
 
@@ -113,9 +109,7 @@ const answering = Effect.fnUntraced(function*(client: Client) {
 
   const history = Effect.fnUntraced(function*({ after, limit = 50, session }: Frame<"history">) {
     const { id } = yield* member(session)
-    const page = yield* logic.history(id, after, limit).pipe(
-      Effect.withSpan("gateway.grpc.history", { kind: "client", attributes: { session_id: id } }, withoutStack)
-    )
+    const page = yield* logic.history(id, after, limit)
     const expired = expiredOf(after, page)
     if (expired !== undefined) yield* reply({ type: "expired", session, ...expired })
     yield* reply({ type: "history", session, ...page })
@@ -202,9 +196,10 @@ export const make = Effect.fnUntraced(function*(client: Client) {
         if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
         const tagged = error as { readonly _tag: string; readonly message: string }
         const known = cause.reasons.every(({ _tag }) => _tag === "Fail")
-        const told: Told = known ? toldOf(tagged) : { code: "internal", message: "an unexpected error" }
+        const told = known ? toldOf(tagged) : broken
         return Effect.gen(function*() {
           if (!known) yield* Effect.logError("a frame broke", cause)
+          else if (isOurs(told)) yield* Effect.logWarning("a frame could not be answered", cause)
           yield* tell(raw, told)
           if (isOurs(told)) return yield* Effect.fail(tagged)
         })

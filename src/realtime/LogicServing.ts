@@ -3,6 +3,7 @@ import { Context, Effect, Layer } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import { annotateQuestion } from "./Asking.ts"
 import { Logic } from "./Logic.ts"
 
 /** What the wire carried of the asker's trace. */
@@ -62,7 +63,7 @@ export const layerInProcess = Layer.effect(
       Effect.gen(function*() {
         const span = yield* Effect.option(Effect.currentSpan)
         const trace = span._tag === "Some" ? (yield* TraceCarrier).inject(span.value) : undefined
-        yield* Effect.annotateCurrentSpan("rpc.system.name", "in_process")
+        yield* annotateQuestion({ "rpc.system.name": "in_process" })
         return yield* Effect.provideService(question, Incoming, { trace: trace ?? null })
       })
     return Logic.of({

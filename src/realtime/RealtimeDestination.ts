@@ -4,13 +4,13 @@
  * The row is a hint here, too: what is published is read from the session, so a replay publishes the same again.
  */
 import { Clock, Effect, Exit, Layer, Result, type Tracer } from "effect"
-import { SpanError } from "../delivery/AttemptSpans.ts"
 import { type Delivered, Destination } from "../delivery/Destination.ts"
 import { timed } from "../delivery/EngineCall.ts"
 import { type Failure, storeFailed } from "../delivery/Failure.ts"
 import { ProcessSpans } from "../delivery/ProcessSpans.ts"
 import type { Outcome } from "../delivery/Settlement.ts"
 import type { Delivery } from "../outbox/Leases.ts"
+import { SpanError } from "../telemetry/SpanFailure.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
 import { MessageBus, messageId, type Published, topic } from "./MessageBus.ts"
 import type { SessionMessage } from "./Session.ts"
@@ -92,7 +92,10 @@ export const layer = Layer.effect(
       const failed = new Set<Delivery>()
       all.forEach(({ row, span }, at) => {
         const ok = results[at] !== undefined && Result.isSuccess(results[at])
-        if (!ok) failed.add(row)
+        if (!ok) {
+          failed.add(row)
+          span?.attribute("error.type", busFailed.errorType)
+        }
         span?.end(endedAt, ok ? Exit.void : Exit.fail(new SpanError(busFailed.detail)))
       })
       return failed

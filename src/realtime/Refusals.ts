@@ -27,13 +27,21 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   LogicUnavailable: "unavailable"
 }
 
-export const toldOf = (error: { readonly _tag: string; readonly message: string }): Told => ({
-  code: error instanceof Refused ? error.code as ErrorCode : codes[error._tag] ?? "internal",
-  message: error.message
-})
+/** Where logic is, and what broke there, is no client's business: the log and the trace tell it. */
+const ours: Readonly<Partial<Record<ErrorCode, string>>> = {
+  unavailable: "this cannot be done just now; the same may be asked again",
+  internal: "an unexpected error"
+}
 
-/** Ours to mend, not the client's: the spans say so, too. */
-export const isOurs = ({ code }: Told) => code === "unavailable" || code === "internal"
+export const toldOf = (error: { readonly _tag: string; readonly message: string }): Told => {
+  const code = error instanceof Refused ? error.code as ErrorCode : codes[error._tag] ?? "internal"
+  return { code, message: ours[code] ?? error.message }
+}
+
+export const broken: Told = { code: "internal", message: ours.internal! }
+
+/** Ours to mend, not the client's: the spans and the log say so, too. */
+export const isOurs = ({ code }: Told) => ours[code] !== undefined
 
 /** A member of a frame that could not be read as a whole, for the answer to name what it answers. */
 export const textOf = (raw: Readonly<Record<string, unknown>>, member: string) => {

@@ -6,8 +6,8 @@ import { Context, Effect, Layer, Semaphore } from "effect"
 import type { EntityId } from "../domain/Entity.ts"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { asking } from "./Asking.ts"
 import { encode, encodeMessage } from "./Frames.ts"
-import { Logic } from "./Logic.ts"
 import type { Gateway, Head } from "./Presence.ts"
 import type { LogicUnavailable, MessageInvalid, SessionUnknown } from "./RealtimeErrors.ts"
 import { formatRef, pageMax, type SessionMessage, type SessionRef } from "./Session.ts"
@@ -63,7 +63,7 @@ export class Rooms extends Context.Service<Rooms, {
 }
 
 const make = Effect.fnUntraced(function*(gateway: Gateway) {
-  const logic = yield* Logic
+  const logic = yield* asking
   const rooms = new Map<EntityId, Room>()
 
   const enter = (ref: SessionRef) => {

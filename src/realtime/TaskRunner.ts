@@ -5,8 +5,10 @@ import { StoreUnavailable } from "../outbox/StoreUnavailable.ts"
 import { type Carrier, received } from "../telemetry/Carriers.ts"
 import { CurrentRequest } from "../telemetry/CurrentRequest.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { SpanError } from "../telemetry/SpanFailure.ts"
 import { withoutStack } from "../telemetry/Spans.ts"
 import { TraceCarrier } from "../telemetry/TraceCarrier.ts"
+import * as FirstDeliveries from "./FirstDeliveries.ts"
 import { type CarriedTrace, MessageBus, messageId, type Received, topic } from "./MessageBus.ts"
 import { type Gateway, Presence } from "./Presence.ts"
 import { Push } from "./Push.ts"
@@ -68,11 +70,14 @@ const deliver = Effect.fnUntraced(function*(message: SessionMessage, gateways: R
   yield* Exit.asVoidAll(exits)
 })
 
-const bury = (one: Received, reason: string) =>
+/** Fails, so that its trace is kept. */
+const bury = (one: Received, reason: string, type: "message_unreadable" | "attempts_exhausted") =>
   Effect.gen(function*() {
+    yield* Effect.annotateCurrentSpan("error.type", type)
     yield* Effect.logError("a message was put aside", { reason, attempt: one.attempt })
     yield* one.bury(reason)
     yield* Metrics.realtimeBuried.add({})
+    return yield* Effect.fail(new SpanError(reason))
   })
 
 const settle = Effect.fnUntraced(function*(one: Received, exit: Exit.Exit<void, unknown>) {
@@ -82,33 +87,43 @@ const settle = Effect.fnUntraced(function*(one: Received, exit: Exit.Exit<void, 
   yield* one.again(wait)
 })
 
-/** A message that comes again names its cause as a link, too: the attempts before stand beside this one. */
 const consumeOptions = (one: Received, parent: Tracer.ExternalSpan | undefined) => ({
   kind: "consumer" as const,
   ...(parent === undefined ? { root: true } : { parent }),
-  ...(parent !== undefined && one.attempt > 1
-    ? { links: [{ span: parent, attributes: { redelivered: true, attempt: one.attempt } }] }
-    : {}),
   attributes: {
     "mq.topic": topic,
     "messaging.operation.type": "process",
     "messaging.destination.name": topic,
     attempt: one.attempt,
+    ...(one.attempt > 1 ? { redelivered: true } : {}),
     ...(one.message === undefined
       ? {}
       : { session_id: one.message.session_id, "messaging.message.id": messageId(one.message) })
   }
 })
 
+/** A message that comes again: the attempts before stand beside this one. */
+const linked = ({ attempt, message }: Received, first: FirstDeliveries.FirstDeliveries) =>
+  Effect.map(Effect.option(Effect.currentSpan), (span) => {
+    if (span._tag === "None" || message === undefined) return
+    const before = first.met(messageId(message), attempt, span.value)
+    if (before !== undefined) span.value.addLinks([{ span: before, attributes: { attempt: 1 } }])
+  })
+
 /** Never fails: what the bus does not hear of comes again. */
-const consume = Effect.fnUntraced(function*(one: Received, gateways: ReadonlyArray<Gateway> | undefined) {
+const consume = Effect.fnUntraced(function*(
+  one: Received,
+  gateways: ReadonlyArray<Gateway> | undefined,
+  first: FirstDeliveries.FirstDeliveries
+) {
   const context = yield* received("nats", natsCarrier.read(one.trace))
   const parent = (yield* TraceCarrier).extract(context)
   const { message } = one
   const requestId = message?.request_id ?? null
   yield* Effect.gen(function*() {
-    if (message === undefined) return yield* bury(one, "it could not be read")
-    if (one.attempt > attemptsMax) return yield* bury(one, "out of attempts")
+    yield* linked(one, first)
+    if (message === undefined) return yield* bury(one, "it could not be read", "message_unreadable")
+    if (one.attempt > attemptsMax) return yield* bury(one, "out of attempts", "attempts_exhausted")
     const exit = yield* Effect.exit(
       gateways === undefined
         ? Effect.fail(new StoreUnavailable({ cause: "asked who holds its members" }))
@@ -143,28 +158,37 @@ const turnsOf = (batch: ReadonlyArray<Received>, turns: Turns) =>
  * What was taken, each session's messages in their order, after those that were taken before. A gateway that gets them
  * out of order would read the history for each.
  */
-const tell = Effect.fnUntraced(function*(batch: ReadonlyArray<Received>, turns: Turns) {
-  const presence = yield* Presence
-  const groups = turnsOf(batch, turns)
-  const sessions = groups.flatMap(({ some: [first] }) => first?.message === undefined ? [] : [first.message.session_id])
-  const told = Effect.gen(function*() {
-    const where = yield* Effect.option(presence.whereAre(sessions))
-    const bySession = where._tag === "None" ? undefined : new Map(sessions.map((id, at) => [id, where.value[at]!]))
-    yield* Effect.forEach(groups, ({ before, end, some }) =>
-      Effect.gen(function*() {
-        if (before !== undefined) yield* Deferred.await(before)
-        for (const one of some) {
-          yield* consume(one, one.message === undefined ? [] : bySession?.get(one.message.session_id))
-        }
-      }).pipe(Effect.ensuring(end)), { concurrency: "unbounded", discard: true })
-  })
-  yield* Effect.ensuring(told, Effect.forEach(groups, ({ end }) => end, { discard: true }))
-})
+const tell = Effect.fnUntraced(
+  function*(batch: ReadonlyArray<Received>, turns: Turns, first: FirstDeliveries.FirstDeliveries) {
+    const presence = yield* Presence
+    const groups = turnsOf(batch, turns)
+    const sessions = groups.flatMap(({ some: [first] }) =>
+      first?.message === undefined ? [] : [first.message.session_id]
+    )
+    const told = Effect.gen(function*() {
+      const where = yield* Effect.option(presence.whereAre(sessions))
+      const bySession = where._tag === "None" ? undefined : new Map(sessions.map((id, at) => [id, where.value[at]!]))
+      yield* Effect.forEach(groups, ({ before, end, some }) =>
+        Effect.gen(function*() {
+          if (before !== undefined) yield* Deferred.await(before)
+          for (const one of some) {
+            const gateways = one.message === undefined ? [] : bySession?.get(one.message.session_id)
+            yield* consume(one, gateways, first)
+          }
+        }).pipe(Effect.ensuring(end)), { concurrency: "unbounded", discard: true })
+    })
+    yield* Effect.ensuring(told, Effect.forEach(groups, ({ end }) => end, { discard: true }))
+  }
+)
 
 /** One batch. Tests call this. */
-export const runOnce = Effect.fnUntraced(function*(max = batchMax, turns: Turns = new Map()) {
+export const runOnce = Effect.fnUntraced(function*(
+  max = batchMax,
+  turns: Turns = new Map(),
+  first = FirstDeliveries.make()
+) {
   const batch = yield* MessageBus.use(({ take }) => take(max))
-  yield* tell(batch, turns)
+  yield* tell(batch, turns, first)
   return batch.length
 })
 
@@ -178,10 +202,11 @@ export const layer = ({ drainFor }: { readonly drainFor: Duration.Duration }) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { take } = yield* MessageBus
     const turns: Turns = new Map()
+    const first = FirstDeliveries.make()
     const stopping = yield* Deferred.make<void>()
     const stopped = Deferred.await(stopping)
     const once = Effect.raceFirst(take(batchMax), Effect.as(stopped, [])).pipe(
-      Effect.flatMap((batch) => tell(batch, turns)),
+      Effect.flatMap((batch) => tell(batch, turns, first)),
       Effect.catchCause((cause) =>
         Effect.andThen(
           Effect.logWarning("the message bus could not be read; trying again", cause),

@@ -36,7 +36,7 @@ const grouping = (it: It) => {
       const [a, b, c, d, e] = idsOf(batch) as [number, number, number, number, number]
       yield* settle(batch, dead(a, "es_4xx"), dead(b), dead(c), dead(d), retry(e, 60_000))
       const told = yield* claim({ projection: "chronicle", limit: 1 })
-      yield* settle(told, dead(idsOf(told)[0]!, "chronicle_refused"))
+      yield* settle(told, dead(idsOf(told)[0]!, "pg_unavailable"))
       const found = yield* groups
       assert.deepStrictEqual(
         found.map(({ count, error_type, newest_detail, projection }) => [
@@ -48,7 +48,7 @@ const grouping = (it: It) => {
         [
           ["search", "es_mapping", 3, "no"],
           ["search", "es_4xx", 2, "no"],
-          ["chronicle", "chronicle_refused", 1, "no"]
+          ["chronicle", "pg_unavailable", 1, "no"]
         ]
       )
       assert.closeTo(secondsBetween(found[1]!.oldest_at, found[1]!.newest_at), 100, 5)

@@ -176,10 +176,10 @@ const releasing = (it: It) => {
         _tag: "Release",
         id,
         delayMs: 0,
-        why: { errorType: "es_unavailable", detail: "no node answers" }
+        why: { errorType: "es_connect", detail: "no node answers" }
       })
       const said = {
-        error_type: "es_unavailable",
+        error_type: "es_connect",
         error_detail: "no node answers",
         attempts: 0,
         status: "pending"

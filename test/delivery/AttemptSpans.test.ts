@@ -112,7 +112,7 @@ describe("the trace of a request", () => {
         "  outbox.wait",
         "  outbox.process CONSUMER outcome=dead_lettered error.type=es_mapping ERROR",
         "    outbox.claim",
-        "    far.write CLIENT ERROR",
+        "    far.write CLIENT error.type=es_mapping ERROR",
         "    outbox.classify_error decision=dead error_type=es_mapping",
         "    outbox.ack",
         "  outbox.dead_letter error.type=es_mapping ERROR"

@@ -1,9 +1,9 @@
 /** P-07: whatever came of a delivery, what becomes of its row is decided, and decided the same every time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
-import { reasonOf } from "../../src/delivery/Failure.ts"
+import { Schema, Struct } from "effect"
 import { decide, inOrder, type Outcome } from "../../src/delivery/Settlement.ts"
 import { ceilingMs } from "../../src/domain/Backoff.ts"
+import { errorTypes, reasonOf, retryReasons } from "../../src/outbox/ErrorType.ts"
 import type { Settlement } from "../../src/outbox/Leases.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
@@ -16,7 +16,7 @@ const any = {
   }),
   failure: Schema.Struct({
     class: Schema.Literals(["transient", "throttled", "configuration", "poison"]),
-    errorType: Schema.String,
+    errorType: Schema.Literals(errorTypes),
     detail: Schema.String,
     retryAfterMs: Schema.optionalKey(between(0, 3_600_000))
   }),
@@ -78,7 +78,7 @@ describe("the settlements of an ordered projection", () => {
   })
   const asRow = ({ delayMs, entity, tag }: typeof settlement.Type, at: number) => {
     const id = at + 1
-    const [errorType, detail] = ["es_503", "no shards"]
+    const [errorType, detail] = ["es_503", "no shards"] as const
     const settlements: Readonly<Record<typeof tag, Settlement>> = {
       Done: { _tag: "Done", id, outcome: "acked" },
       Retry: { _tag: "Retry", id, delayMs, errorType, detail },
@@ -113,9 +113,15 @@ describe("the reason of a retry", () => {
     es_5xx: "5xx",
     es_4xx: "4xx",
     timeout: "timeout",
-    es_connect: "es_connect"
-  }
-  for (const [errorType, reason] of Object.entries(examples)) {
+    es_connect: "es_connect",
+    bus_unavailable: "bus_unavailable"
+  } as const
+  for (const errorType of Struct.keys(examples)) {
+    const reason = examples[errorType]
     it(`is ${reason} for ${errorType}`, () => assert.strictEqual(reasonOf(errorType), reason))
   }
+
+  it("is one of its list, whatever failed", () => {
+    assert.sameMembers([...new Set(errorTypes.map(reasonOf))], [...retryReasons])
+  })
 })

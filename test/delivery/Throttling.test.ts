@@ -88,7 +88,10 @@ describe("a far side that takes no long request", () => {
       assert.deepStrictEqual([yield* admitted(), yield* admitted(3)], [25, 25])
     }).pipe(working(
       requested((rows) =>
-        Effect.succeed({ outcomes: rows.map(() => failed({ class: "transient", errorType: "es_413" })), status: 413 })
+        Effect.succeed({
+          outcomes: rows.map(() => failed({ class: "transient", errorType: "es_too_large" })),
+          status: 413
+        })
       ),
       { options }
     )))

@@ -143,7 +143,7 @@ describe("what opens the breaker", () => {
   it.effect("is no failure of single rows, however many", () =>
     Effect.gen(function*() {
       yield* commitMany(20)
-      const { stop } = yield* start({ destination: always(failed({ class: "transient", errorType: "es_item" })) })
+      const { stop } = yield* start({ destination: always(failed({ class: "transient", errorType: "es_4xx" })) })
       yield* TestClock.adjust("10 minutes")
       assert.isFalse(yield* isOpen)
       assert.isTrue((yield* statuses).every((status) => status === "dead"))

@@ -1,5 +1,6 @@
 /** Facts that nobody gathered: one healthy change, and what a test says is different about it. */
 import { EntityId } from "../../src/domain/Entity.ts"
+import type { Asked } from "../../src/explain/Asked.ts"
 import type {
   AttemptFacts,
   ChangeFacts,
@@ -60,6 +61,8 @@ export const failed = (errorType: string, dueMsAgo: number): Partial<AttemptFact
 export const lost: Partial<AttemptFacts> = { outcome: "lease_lost", errorType: "lease_expired" }
 
 export interface Given {
+  /** The tag's own name when not given. */
+  readonly asked?: Asked
   readonly projection?: Projection
   readonly version?: number
   /** `undefined`: the database has none. */
@@ -143,6 +146,7 @@ export const given = (all: Given = {}): Case => {
   const expected = entity === undefined ? undefined : entry(entity.revision, { deleted: entity.removed })
   const facts: IndexFacts = { expected, stored: undefined, searched: undefined, ...index }
   return caseOf(change, projection, {
+    asked: all.asked ?? { by: "tag", id },
     at: now,
     engine: { name: all.engine ?? "elasticsearch", away, noIndex: false, entries: new Map([[id, facts]]) },
     given: { retentionMs: 86_400_000, pollMs: 1_000, engineMs: 2_000, slowMs: 1_000, traceUrl: undefined },

@@ -6,7 +6,7 @@ import { Verdict } from "../../src/explain/Explanation.ts"
 import { inPlace, judge } from "../../src/explain/Judge.ts"
 import { say } from "../../src/explain/Sentences.ts"
 import { Projection } from "../../src/outbox/Projection.ts"
-import { ago, attemptOf, claimOf, done, entry, failed, type Given, given, now, shown } from "./Cases.ts"
+import { ago, attemptOf, claimOf, done, entry, failed, type Given, given, id, now, shown } from "./Cases.ts"
 
 const open = (worker: string) =>
   ({ worker, state: "open", errorType: "es_503", detail: "no shards", retryAt: now }) as const
@@ -132,6 +132,21 @@ describe("the verdict", () => {
       assert.strictEqual(judge(given(facts)), verdict)
     })
   }
+
+  const waits = (asked: NonNullable<Given["asked"]>) => say("waiting", given({ asked })).steps.at(-1)!.command
+  it("asks the same question when it says to look again", () => {
+    assert.deepStrictEqual([
+      waits({ by: "tag", id }),
+      waits({ by: "event", projection: "search", id: 12 }),
+      waits({ by: "request_id", value: "r-1" }),
+      waits({ by: "trace_id", value: "f".repeat(32) })
+    ], [
+      `node programs/wordloom.js explain tag/${id}`,
+      "node programs/wordloom.js explain --event search/12",
+      "node programs/wordloom.js explain --request-id r-1",
+      `node programs/wordloom.js explain --trace-id ${"f".repeat(32)}`
+    ])
+  })
 
   it.prop(
     "is one of the list and consistent with what is said of the index, whatever the facts",

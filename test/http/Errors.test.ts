@@ -108,6 +108,17 @@ describe("errors", () => {
     })
   }
 
+  it("answers 415 to a body without a type, and takes none for what needs none", async () => {
+    const name = fresh("no type")
+    const body = Buffer.from(JSON.stringify({ name, color: "#123456" }))
+    // fetch says nothing of bytes.
+    const answer = await fetch(`${running.base}/api/v1/tags`, { method: "POST", body })
+    assert.strictEqual(answer.status, 415)
+    assert.isEmpty(await running.database.query("select from tags where name = $1", name))
+    const nothing = await fetch(`${running.base}/api/v1/outbox/realtime/resume`, { method: "POST" })
+    assert.strictEqual(nothing.status, 200)
+  })
+
   for (const type of ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"]) {
     it(`takes a body of type ${type}`, async () => {
       const body = JSON.stringify({ name: fresh("json"), color: "#123456" })

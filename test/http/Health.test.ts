@@ -58,6 +58,13 @@ describe.each(["api", "worker"] as const)("health of the %s", (name) => {
 
   it("answers /health/live with its status and the time", isLive)
 
+  it(`${name === "worker" ? "answers" : "does not have"} the short names that workers' probes may ask by`, async () => {
+    const [live, ready] = [await call("GET", "/healthz"), await call("GET", "/readyz")]
+    if (name === "api") return assert.deepStrictEqual([live.status, ready.status], [404, 404])
+    assert.deepStrictEqual([live.status, live.body.status], [200, "healthy"])
+    assert.deepStrictEqual([ready.status, ready.body.checks.outbox], [200, { status: "pass" }])
+  })
+
   it("answers /health/ready with every check by name", async () => {
     const { body, headers, status } = await until("both looks to be in time", async () => {
       const answer = await ready()

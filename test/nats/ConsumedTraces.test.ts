@@ -4,6 +4,7 @@ import { headers as natsHeaders } from "@nats-io/nats-core"
 import { Effect, Layer, Option, Redacted } from "effect"
 import * as MessageBusNats from "../../layers/nats/MessageBusNats.ts"
 import * as NatsClient from "../../layers/nats/NatsClient.ts"
+import * as FirstDeliveries from "../../src/realtime/FirstDeliveries.ts"
 import { Presence } from "../../src/realtime/Presence.ts"
 import { Push } from "../../src/realtime/Push.ts"
 import { PushFailed } from "../../src/realtime/RealtimeErrors.ts"
@@ -43,9 +44,10 @@ describeUnless(noNats, "traces over NATS", () => {
         yield* publish(1, undefined, undefined)
         yield* publish(2, undefined, `00-${"0".repeat(32)}-${spanId}-01`)
         yield* publish(3, traceparent, undefined)
+        const known = FirstDeliveries.make()
         let consumed = yield* RecordedSpans.named("task.mq.consume")
         while (consumed.length < 4) {
-          yield* runOnce()
+          yield* runOnce(64, new Map(), known)
           consumed = yield* RecordedSpans.named("task.mq.consume")
         }
         const [missing, malformed, first, again] = consumed.toSorted((a, b) =>
@@ -64,7 +66,7 @@ describeUnless(noNats, "traces over NATS", () => {
           assert.strictEqual(Option.getOrUndefined(span.parent)?.spanId, spanId)
         }
         assert.deepStrictEqual(first!.links, [])
-        assert.deepStrictEqual(again!.links.map(({ span }) => [span.traceId, span.spanId]), [[traceId, spanId]])
+        assert.deepStrictEqual(again!.links.map(({ span }) => [span.traceId, span.spanId]), [[traceId, first!.spanId]])
         assert.isDefined(RecordedSpans.errorOf(first!))
         assert.isUndefined(RecordedSpans.errorOf(again!))
       }).pipe(Effect.provide([

@@ -73,7 +73,7 @@ const settlements = Effect.fnUntraced(function*(projection: Projection, limit: n
   const batch = yield* claim({ projection, limit })
   assert.strictEqual(batch.deliveries.length, limit)
   const ids = idsOf(batch)
-  const failed = { errorType: "es_429", detail: "it's \"busy\"" }
+  const failed = { errorType: "es_429", detail: "it's \"busy\"" } as const
   const each = (part: ReadonlyArray<number>): ReadonlyArray<Statement.Statement<unknown>> => [
     done(sql, batch, part.map((id) => ({ _tag: "Done", id, outcome: id % 2 === 0 ? "acked" : "superseded" }))),
     retry(sql, batch, part.map((id) => ({ _tag: "Retry", id, delayMs: 10, ...failed }))),

@@ -115,6 +115,8 @@ describe("explain", () => {
     assert.strictEqual(leased.verdict, "leased")
     assert.match(leased.sentence, /is leased by worker w-stuck since .+ \(attempt \d+\), until /)
     assert.deepInclude(leased.engine, { name: "postgres", reachable: false })
+    // A statement that waits for a lock gives up after five seconds; it must not die between two attempts.
+    await verdictBecomes("leased", "tag", id)
     await Promise.all(workers.splice(0).map((worker) => worker.stop("SIGKILL")))
     await verdictBecomes("lease_lost", "tag", id)
     const lost = await ask("tag", id)
@@ -204,6 +206,21 @@ describe("explain", () => {
     const ahead = await ask("tag", third["id"])
     assert.strictEqual(ahead.verdict, "index_ahead")
     assert.strictEqual(ahead.steps[0]!.command, "node programs/wordloom.js reindex")
+  })
+
+  it("says how to write an entry again that the chronicle has lost, and it is written", async () => {
+    const { id } = await tag()
+    const [row] = await query("select id from outbox_chronicle where entity_id = $1", id)
+    await drained()
+    await query("delete from chronicle_entries where entity_id = $1", id)
+    const lost = await ask("event", `chronicle/${row!["id"]}`)
+    assert.strictEqual(lost.verdict, "drift", lost.sentence)
+    const line = lost.steps[0]!.command!
+    const replay = startProgram("wordloom", env, line.split(" ").slice(2))
+    await replay.ended
+    assert.strictEqual(replay.process.exitCode, 0, replay.errors())
+    await drained()
+    assert.strictEqual((await ask("event", `chronicle/${row!["id"]}`)).verdict, "recorded")
   })
 
   it("says that a block waits for the new name of its tag", async () => {

@@ -1,7 +1,8 @@
 /** What a task makes of a message: whose trace it is, whom it tells, and what if somebody cannot be told. */
 import { assert, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope, Tracer } from "effect"
 import { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
+import * as FirstDeliveries from "../../src/realtime/FirstDeliveries.ts"
 import { type CarriedTrace, MessageBus, type Received } from "../../src/realtime/MessageBus.ts"
 import { type Gateway, Presence } from "../../src/realtime/Presence.ts"
 import { Push } from "../../src/realtime/Push.ts"
@@ -115,17 +116,47 @@ it.effect("begins a new root for a message with a malformed TraceParent", () =>
     }
   }))
 
-it.effect("stays in the trace when a message is redelivered, and links to what published it", () =>
+it.effect("stays in the trace when a message is redelivered, and links to its first delivery", () => {
+  let attempt = 0
+  const { layer } = stage({ take: (one) => Effect.sync(() => [{ ...one, attempt: ++attempt }]) })
+  const first = FirstDeliveries.make()
+  return Effect.gen(function*() {
+    for (let each = 1; each <= 3; each++) yield* runOnce(64, new Map(), first)
+    const spans = yield* RecordedSpans.named("task.mq.consume")
+    for (const span of spans) {
+      assert.strictEqual(span.traceId, traceId)
+      assert.strictEqual(Option.getOrUndefined(span.parent)?.spanId, "b7ad6b7169203331")
+    }
+    const [{ spanId }] = spans as [Tracer.NativeSpan]
+    assert.deepStrictEqual(spans.map(({ links }) => links.map(({ span }) => [span.traceId, span.spanId])), [
+      [],
+      [[traceId, spanId]],
+      [[traceId, spanId]]
+    ])
+    assert.deepStrictEqual(spans.map(({ attributes }) => [attributes.get("attempt"), attributes.get("redelivered")]), [
+      [1, undefined],
+      [2, true],
+      [3, true]
+    ])
+  }).pipe(Effect.provide(layer))
+})
+
+it.effect("links to nothing when somebody else had the first delivery: its parent is what published it", () =>
   Effect.gen(function*() {
-    const { consume, ends } = yield* scene({ attempt: 3 })
-    assert.deepStrictEqual(ends, ["done"])
-    assert.strictEqual(consume.traceId, traceId)
-    assert.strictEqual(consume.attributes.get("attempt"), 3)
-    assert.deepStrictEqual(consume.links.map(({ span }) => [span.traceId, span.spanId]), [[
-      traceId,
-      "b7ad6b7169203331"
-    ]])
+    const { consume } = yield* scene({ attempt: 3 })
+    assert.strictEqual(Option.getOrUndefined(consume.parent)?.spanId, "b7ad6b7169203331")
+    assert.deepStrictEqual(consume.links, [])
+    assert.strictEqual(consume.attributes.get("redelivered"), true)
   }))
+
+it("first deliveries are remembered up to a bound, the longest of those that come again", () => {
+  const { met } = FirstDeliveries.make(2)
+  const span = (spanId: string) => Tracer.externalSpan({ traceId, spanId })
+  for (const id of ["a", "b"]) assert.isUndefined(met(id, 1, span(id)))
+  assert.strictEqual(met("a", 2, span("x"))?.spanId, "a")
+  assert.isUndefined(met("c", 1, span("c")))
+  assert.deepStrictEqual(["a", "b", "c"].map((id) => met(id, 3, span("y"))?.spanId), ["a", undefined, "c"])
+})
 
 const failed = (why: "draining" | "unreachable") => ({ gateway_id }: Gateway) =>
   gateway_id === "g1" ? Effect.fail(new PushFailed({ gateway_id, why, detail: "no" })) : Effect.succeed(1)
@@ -160,9 +191,17 @@ it.effect("comes again while nobody knows who holds the members", () =>
 
 it.effect("puts aside what cannot be read, and what has failed too often", () =>
   Effect.gen(function*() {
-    assert.deepStrictEqual((yield* scene({ message: undefined })).ends, ["buried: it could not be read"])
     assert.deepStrictEqual((yield* scene({ attempt: attemptsMax })).ends, ["done"])
-    assert.deepStrictEqual((yield* scene({ attempt: attemptsMax + 1 })).ends, ["buried: out of attempts"])
+    const buried = [
+      [{ message: undefined }, "it could not be read", "message_unreadable"],
+      [{ attempt: attemptsMax + 1 }, "out of attempts", "attempts_exhausted"]
+    ] as const
+    for (const [options, reason, type] of buried) {
+      const { consume, ends } = yield* scene(options)
+      assert.deepStrictEqual(ends, [`buried: ${reason}`])
+      // Or its trace would be kept no more than any other.
+      assert.deepStrictEqual([RecordedSpans.errorOf(consume), consume.attributes.get("error.type")], [reason, type])
+    }
   }))
 
 it.effect("tells a session's messages in their order, whichever loop has taken them", () =>

@@ -1,5 +1,6 @@
 /** What goes wrong now: asked by every call of a worker, told by the nemesis. */
 import type { Failure } from "../../src/delivery/Failure.ts"
+import type { ErrorType } from "../../src/outbox/ErrorType.ts"
 import type { Chance } from "./Chance.ts"
 import type { Process } from "./Kernel.ts"
 import type { SimOptions, Weather } from "./Options.ts"
@@ -55,7 +56,7 @@ export interface Trap {
   readonly spring: (process: Process) => void
 }
 
-const failure = (errorClass: Failure["class"], errorType: string, retryAfterMs?: number): Failure => ({
+const failure = (errorClass: Failure["class"], errorType: ErrorType, retryAfterMs?: number): Failure => ({
   class: errorClass,
   errorType,
   detail: `simulated ${errorType}`,

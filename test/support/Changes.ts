@@ -3,6 +3,7 @@ import { Duration, Effect } from "effect"
 import type { Change } from "../../src/domain/Change.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import type { TraceContext } from "../../src/domain/TraceContext.ts"
+import type { ErrorType } from "../../src/outbox/ErrorType.ts"
 import { Heartbeats } from "../../src/outbox/Heartbeats.ts"
 import { type Batch, Leases, type Settlement } from "../../src/outbox/Leases.ts"
 import { Outbox } from "../../src/outbox/Outbox.ts"
@@ -108,10 +109,11 @@ export const idsOf = (batch: Batch) => batch.deliveries.map(({ id }) => id)
 
 export const done = (id: number): Settlement => ({ _tag: "Done", id, outcome: "acked" })
 export const superseded = (id: number): Settlement => ({ _tag: "Done", id, outcome: "superseded" })
+/** Also with words that only another version has. */
 export const dead = (id: number, errorType = "es_mapping"): Settlement => ({
   _tag: "Dead",
   id,
-  errorType,
+  errorType: errorType as ErrorType,
   detail: "no"
 })
 export const release = (id: number, delayMs = 0): Settlement => ({ _tag: "Release", id, delayMs, why: null })

@@ -56,7 +56,7 @@ export const settlementOf = (outcome: Outcome, id: number): ReadonlyArray<Settle
         _tag: "Release",
         id,
         delayMs: releaseSeconds * 1_000,
-        why: { errorType: "es_unavailable", detail: "away" }
+        why: { errorType: "es_connect", detail: "away" }
       }]
     case "nothing":
       return []

@@ -74,6 +74,35 @@ describe("a log line", () => {
       assert.deepInclude(line, { trace_flags: "01", tracestate: "vendor=1", request_id: "r-1", x_request_id: "r-1" })
     }))
 
+  it.effect("leaves what it always says to itself, and keeps an event's own beside it", () =>
+    Effect.gen(function*() {
+      const always = [
+        "timestamp",
+        "level",
+        "message",
+        "service.name",
+        "trace_id",
+        "span_id",
+        "parent_id",
+        "trace_flags"
+      ]
+      const own = Object.fromEntries(
+        [...always, "tracestate", "request_id", "x_request_id"].map((field) => [field, "the event's"])
+      )
+      for (const withSpan of [true, false]) {
+        const { line } = yield* one(
+          Effect.logInfo("inside", own).pipe(
+            withSpan ? Effect.withSpan("inner") : (effect) => effect,
+            Effect.provideService(CurrentRequest, { requestId: "r-1", actor: "anonymous" })
+          )
+        )
+        for (const field of Object.keys(own)) {
+          assert.notStrictEqual(line[field], "the event's", field)
+          assert.strictEqual(line[`event.${field}`], "the event's", field)
+        }
+      }
+    }))
+
   it.effect("has no ids where there is no span, or one that is a placeholder", () =>
     Effect.gen(function*() {
       const bare = yield* one(Effect.logInfo("bare"))

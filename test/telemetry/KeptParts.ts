@@ -3,6 +3,7 @@ import { Clock, Context, Effect, Exit, Option, Result, Tracer } from "effect"
 import * as TracerProvider from "../../layers/telemetry/TracerProvider.ts"
 import type { TraceContext } from "../../src/domain/TraceContext.ts"
 import { read } from "../../src/settings/Settings.ts"
+import { SpanError } from "../../src/telemetry/SpanFailure.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 
 const never = { OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" }
@@ -50,7 +51,7 @@ export const make = (part: Part, parent: Option.Option<Tracer.AnySpan>): Effect.
     for (const [key, value] of Object.entries(part.attributes ?? {})) span.attribute(key, value)
     const made = new Map([[name, carrier.inject(span)!]])
     for (const one of inner) for (const [key, value] of yield* make(one, Option.some(span))) made.set(key, value)
-    span.end(startTime + lasts, fails === true ? Exit.fail(new Error("no luck")) : Exit.void)
+    span.end(startTime + lasts, fails === true ? Exit.fail(new SpanError("no luck")) : Exit.void)
     return made
   })
 

@@ -7,6 +7,7 @@ import { Projection } from "../../src/outbox/Projection.ts"
 import type { StoreUnavailable } from "../../src/outbox/StoreUnavailable.ts"
 import { exchangeOnce } from "../../src/telemetry/KeepExchange.ts"
 import { KeptTraces } from "../../src/telemetry/KeptTraces.ts"
+import { SpanError } from "../../src/telemetry/SpanFailure.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 import { KeepExchanged, TraceKeeping } from "../../src/telemetry/TraceKeeping.ts"
 import type { TraceSignals } from "../../src/telemetry/TraceSignals.ts"
@@ -92,7 +93,7 @@ describe("a trace that was not sampled", () => {
             const span = yield* Effect.currentSpan
             span.event("happened", yield* Clock.currentTimeNanos, { n: 1 })
             yield* Effect.annotateCurrentSpan({ rows: 3, text: "größer ✓", ok: true })
-            return yield* Effect.fail(new Error("first line\n  at second"))
+            return yield* Effect.fail(new SpanError("first line\n  at second"))
           })
           yield* Effect.exit(Effect.withSpan(work, "failed", { root: true, links: [{ span: linked, attributes: {} }] }))
         })
