@@ -8,6 +8,7 @@ export const stageNames = {
   queue: "queue wait",
   attempts: "attempt",
   backoff: "back-off",
+  replay: "until replay",
   load: "load",
   engine: "engine",
   ack: "ack",
