@@ -178,6 +178,10 @@ export interface EngineFacts {
   readonly entries: ReadonlyMap<EntityId, IndexFacts>
 }
 
+/** In the contract's words. */
+export const statusOf = ({ claim, state }: Pick<RowFacts, "claim" | "state">) =>
+  state === "done" || state === "dead" ? state : claim === null ? "pending" : "processing"
+
 export const rowKey = ({ id, projection }: { readonly projection: Projection; readonly id: number }): string =>
   `${projection}/${id}`
 
