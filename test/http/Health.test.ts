@@ -59,10 +59,15 @@ describe.each(["api", "worker"] as const)("health of the %s", (name) => {
   it("answers /health/live with its status and the time", isLive)
 
   it(`${name === "worker" ? "answers" : "does not have"} the short names that workers' probes may ask by`, async () => {
-    const [live, ready] = [await call("GET", "/healthz"), await call("GET", "/readyz")]
-    if (name === "api") return assert.deepStrictEqual([live.status, ready.status], [404, 404])
+    const live = await call("GET", "/healthz")
+    if (name === "api") return assert.deepStrictEqual([live.status, (await call("GET", "/readyz")).status], [404, 404])
     assert.deepStrictEqual([live.status, live.body.status], [200, "healthy"])
-    assert.deepStrictEqual([ready.status, ready.body.checks.outbox], [200, { status: "pass" }])
+    // Its checks may be too late where the machine has much to do.
+    const { body } = await until("it to be ready", async () => {
+      const answer = await call("GET", "/readyz")
+      return answer.status === 200 && answer
+    })
+    assert.deepStrictEqual(body.checks.outbox, { status: "pass" })
   })
 
   it("answers /health/ready with every check by name", async () => {
@@ -118,6 +123,7 @@ describe.each(["api", "worker"] as const)("health of the %s", (name) => {
     assert.strictEqual(status, 503)
     assert.strictEqual(headers["content-type"], "application/json")
     assert.strictEqual(body.status, "unhealthy")
+    assert.deepStrictEqual(Object.keys(body.checks.database), ["status", "latency_ms", "message"])
     assert.strictEqual(body.checks.database.status, "fail")
     assert.strictEqual(body.checks.vector_database.status, "skip")
     assert.strictEqual(body.checks.oldest_transaction.status, "skip")

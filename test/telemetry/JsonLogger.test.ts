@@ -10,11 +10,13 @@ import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 
 const tracing = TracerProvider.layer(Result.getOrThrow(read({ WORDLOOM_TRACING: "local" })), "test")
 
+const from = JsonLogger.sourceOf({ serviceName: undefined, environment: "staging" }, "wordloom-test")
+
 /** The lines that `effect` logs, and the objects in them. */
 const logged = <A>(effect: Effect.Effect<A>) =>
   Effect.gen(function*() {
     const lines: Array<string> = []
-    const logger = Logger.map(JsonLogger.line("wordloom-test"), (one) => void lines.push(one))
+    const logger = Logger.map(JsonLogger.line(from), (one) => void lines.push(one))
     yield* effect.pipe(
       Effect.provide(
         Layer.mergeAll(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Trace"), tracing)
@@ -30,12 +32,18 @@ const one = <A>(effect: Effect.Effect<A>) =>
   })
 
 describe("a log line", () => {
-  it.effect("has the time, the level, the message and the service", () =>
+  it.effect("has the time, the level, the message, the service and the environment", () =>
     Effect.gen(function*() {
       const { line, text } = yield* one(Effect.logWarning("watch out", { rows: 3 }))
-      assert.deepStrictEqual(Object.keys(line), ["timestamp", "level", "message", "service.name", "rows"])
+      const { timestamp: _timestamp, ...rest } = line
+      assert.deepStrictEqual(rest, {
+        level: "warn",
+        message: "watch out",
+        "service.name": "wordloom-test",
+        "deployment.environment.name": "staging",
+        rows: 3
+      })
       assert.match(line["timestamp"], /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/)
-      assert.deepInclude(line, { level: "warn", message: "watch out", "service.name": "wordloom-test", rows: 3 })
       assert.notInclude(text, "\n")
     }))
 
@@ -81,6 +89,7 @@ describe("a log line", () => {
         "level",
         "message",
         "service.name",
+        "deployment.environment.name",
         "trace_id",
         "span_id",
         "parent_id",
@@ -245,7 +254,7 @@ describe("a log line", () => {
       let failures = 0
       for (const value of bad) {
         const answer = yield* Effect.as(Effect.logInfo("odd", { value }, value), "the work went on").pipe(
-          Effect.provide(Logger.layer([safe(JsonLogger.line("wordloom-test"), () => void failures++)]))
+          Effect.provide(Logger.layer([safe(JsonLogger.line(from), () => void failures++)]))
         )
         assert.strictEqual(answer, "the work went on")
       }
