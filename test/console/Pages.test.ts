@@ -272,6 +272,21 @@ suite(`the console${missingBrowser === undefined ? "" : `: ${missingBrowser}`}`,
         0
       ) as number
 
+    it("come back on the page when what was replayed dies again", async () => {
+      const row = await delivered(running, blocks[0]!["id"])
+      await bury(running, row, "es_too_large", "made by a test")
+      const { page } = await open("/dead")
+      await page.click("text=Replay all")
+      await page.click("dialog button[value=yes]")
+      await shows(page, "No dead letters.")
+      await bury(running, await delivered(running, blocks[0]!["id"]), "es_too_large", "made by a test again")
+      await shows(page, "made by a test again")
+      await running.call("POST", "/api/v1/outbox/replay", {
+        json: { projection: "search", error_type: "es_too_large" }
+      })
+      await shows(page, "No dead letters.")
+    })
+
     it("are grouped by reason, and replayed one by one, some together, or all of a reason", async () => {
       await buryAll()
       const { complaints, page } = await open("/dead")

@@ -11,9 +11,11 @@ const kinds = ["block", "tag", "library", "event", "request_id", "trace_id"]
 /** While it is under way, what is shown stays true by looking again. */
 const lookEvery = 2_000
 
+/** What goes on by itself is no alarm; the command line takes the same colours. */
+const waits = new Set(["waiting", "leased", "backing_off", "not_refreshed", "fan_out"])
+
 /** @param {boolean | null} inPlace @param {string} verdict */
-const levelOf = (inPlace, verdict) =>
-  inPlace === true ? "ok" : inPlace === null || verdict === "waiting" || verdict === "leased" ? "warn" : "bad"
+const levelOf = (inPlace, verdict) => inPlace === true ? "ok" : inPlace === null || waits.has(verdict) ? "warn" : "bad"
 
 /** @param {string} text */
 const copy = async (text) => {
