@@ -5,10 +5,9 @@ import {
   type MsgHdrs,
   type NatsConnection,
   nuid,
-  RequestError,
-  type Subscription
+  RequestError
 } from "@nats-io/nats-core"
-import { Context, Deferred, type Duration, Effect, Latch, Layer, Option, Queue, Stream } from "effect"
+import { Context, Deferred, type Duration, Effect, Fiber, Latch, Layer, Option, Queue, Stream } from "effect"
 import { RpcClient, RpcClientError, type RpcMessage, RpcSerialization, RpcServer } from "effect/rpc"
 import { SocketOpenError } from "effect/socket/Socket"
 import { stages } from "../../src/plane/Payloads.ts"
@@ -144,12 +143,13 @@ const subscribed = Effect.fnUntraced(function*(connection: NatsConnection, { eac
     Effect.sync(() => connection.subscribe(to, options)),
     (opened) => Effect.ignore(Effect.try(() => opened.unsubscribe()))
   )
-  yield* Stream.fromAsyncIterable(subscription, (error) => error).pipe(
+  const all = yield* Stream.fromAsyncIterable(subscription, (error) => error).pipe(
     Stream.runForEach(each),
     Effect.catchCause((cause) => Effect.logError("a subject of the request plane broke", cause)),
     Effect.forkScoped
   )
-  return subscription
+  /** Nothing more comes, and what has come was taken. */
+  return { drain: Effect.andThen(Effect.ignore(Effect.tryPromise(() => subscription.drain())), Fiber.await(all)) }
 })
 
 /** Takes no more calls, and ends when those that were taken are answered. */
@@ -160,7 +160,7 @@ const serve = Effect.gen(function*() {
   const disconnects = yield* Queue.make<number>()
   const held = new Map<number, Held>()
   const idle = Latch.makeUnsafe(true)
-  const taking: Array<Subscription> = []
+  const drains: Array<Effect.Effect<unknown>> = []
   let lastId = 0
 
   const letGo = (clientId: number) => {
@@ -198,7 +198,8 @@ const serve = Effect.gen(function*() {
       const connection = yield* first
       yield* subscribed(connection, { to: cancelledOf(prefix), each: forget })
       for (const stage of stages) {
-        taking.push(yield* subscribed(connection, { to: subjectOf(prefix, stage), queue, each: take(connection) }))
+        const { drain } = yield* subscribed(connection, { to: subjectOf(prefix, stage), queue, each: take(connection) })
+        drains.push(drain)
       }
       // Whoever is told that this process serves must be able to ask it.
       yield* Effect.ignore(Effect.tryPromise(() => connection.flush()))
@@ -228,7 +229,7 @@ const serve = Effect.gen(function*() {
   // Without NATS nobody hears an answer.
   const drain = Effect.ignore(Effect.gen(function*() {
     const connection = yield* now
-    yield* Effect.tryPromise(() => Promise.all(taking.map((subscription) => subscription.drain())))
+    yield* Effect.all(drains, { concurrency: "unbounded", discard: true })
     yield* idle.await
     yield* Effect.tryPromise(() => connection.flush())
   }))
