@@ -41,10 +41,14 @@ const tcp = Layer.unwrap(
 )
 
 const nats = Layer.unwrap(Effect.gen(function*() {
-  const { requestPlane } = yield* Settings
+  const { requestPlane, shutdownGrace } = yield* Settings
   if (requestPlane !== "nats") return Layer.empty
-  const { serverProtocol } = yield* Effect.promise(() => import("../../layers/nats/StageWire.ts"))
-  return StageServer.served("nats").pipe(Layer.provide(serverProtocol), Layer.provide(PlaneNats.layer))
+  const { drained, serverProtocol } = yield* Effect.promise(() => import("../../layers/nats/StageWire.ts"))
+  return drained(shutdownGrace).pipe(
+    Layer.provide(StageServer.served("nats")),
+    Layer.provide(serverProtocol),
+    Layer.provide(PlaneNats.layer)
+  )
 }))
 
 const stages = Layer.mergeAll(http, nats, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))

@@ -31,11 +31,21 @@ const untraced = ({ requestsWithoutTrace, rows, rowsWithoutTrace }: DatabaseFact
     }
 }
 
+const repair = command("reconcile --repair")
+
 const drifted = ({ drift, projections }: DatabaseFacts, { engineAway }: SystemFacts): Said => {
   const paused = projections.filter(({ pausedAt }) => pausedAt !== null).map(({ projection }) => projection)
-  const evidence = { drift, engine: engineAway ?? "answers", paused: paused.join(",") }
+  const evidence = { drift, engine: engineAway?.why ?? "answers", paused: paused.join(",") }
   if (engineAway !== null) {
-    return { health: "fail", cause: `the search engine does not answer: ${engineAway}`, evidence, fix: "start it" }
+    const { noIndex, why } = engineAway
+    return noIndex
+      ? { health: "fail", cause: why, evidence, fix: `node programs/worker.js; if it was deleted, then ${repair}` }
+      : {
+        health: "fail",
+        cause: `the search engine does not answer: ${why}`,
+        evidence,
+        fix: "start it, or mend ELASTIC_URL or DATABASE_URL"
+      }
   }
   if (paused.length > 0) {
     return {
@@ -50,7 +60,7 @@ const drifted = ({ drift, projections }: DatabaseFacts, { engineAway }: SystemFa
       health: "fail",
       cause: `${count(drift, "entity", "entities")} differed from the index when it was last compared`,
       evidence,
-      fix: command("reconcile --repair")
+      fix: repair
     }
     : { health: "ok", cause: `the engine answers; of one change: ${command("explain block/<id>")}`, evidence }
 }

@@ -99,7 +99,10 @@ const inside = lookInside.pipe(
     Layer.mergeAll(DoctorPostgres.layer, SearchEngine.layer).pipe(Layer.provide(Backend.layerAsIs))
   ),
   Effect.catchCause((cause) =>
-    Effect.succeed({ database: messageOf(cause) ?? Cause.pretty(cause), engineAway: "not looked at" })
+    Effect.succeed({
+      database: messageOf(cause) ?? Cause.pretty(cause),
+      engineAway: { why: "not looked at", noIndex: false }
+    })
   )
 )
 

@@ -105,15 +105,13 @@ const chosen = ({ abandon, dropOld, rollback }: Input) => {
   )
 }
 
-const because = (cause: unknown) => cause instanceof Error && cause.message !== "" ? `: ${cause.message}` : ""
-
 const again = "run the same command again to go on"
 
 export const run = Effect.fnUntraced(function*(input: Input) {
   const command = yield* chosen(input)
   yield* command(input).pipe(
     Effect.catchTags({
-      SearchUnavailable: (error) => Effect.fail(unreachable(`${error.message}${because(error.cause)}`)),
+      SearchUnavailable: ({ detail }) => Effect.fail(unreachable(detail)),
       BuildRunning: (error) => Effect.fail(failure(error.message)),
       BuildMoved: (error) => Effect.fail(failure(error.message)),
       NotNow: (error) => Effect.fail(failure(error.message)),
