@@ -57,7 +57,7 @@ const histogramSamples = (
 }
 
 /** A counter that begins at zero shows its first increase; so many zeros at most. */
-const zerosMax = 64
+const zerosMax = 128
 
 interface Zero {
   readonly key: string

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Metric, Tracer } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { apiRoutes } from "../../layers/http/RouteTable.ts"
+import * as Families from "../../layers/telemetry/Families.ts"
 import * as MetricsText from "../../layers/telemetry/MetricsText.ts"
 import type { RouteTemplate } from "../../src/telemetry/HttpLabels.ts"
 import { counter, histogram, instruments } from "../../src/telemetry/Instruments.ts"
@@ -69,6 +70,13 @@ describe("metrics", () => {
       /\bMetric\.(update|modify|withAttributes)\b/.test(readFileSync(new URL(path, root), "utf8"))
     )
     assert.deepStrictEqual(others, [])
+  })
+
+  it("begin at zero where they count and their labels are known, so that a first increase is seen", () => {
+    const families = Families.own(Context.make(Metric.MetricRegistry, new Map()))
+    const counted = families.filter(({ name, type }) => type === "counter" && !name.startsWith("http_"))
+    assert.deepStrictEqual(counted.filter(({ samples }) => samples.length === 0).map(({ name }) => name), [])
+    assert.isTrue(counted.every(({ samples }) => samples.every(({ value }) => value === 0)))
   })
 
   it("take no label that is not from a closed list: another does not compile", () => {
