@@ -4,7 +4,7 @@ import { Clock, Context, Data, Duration, Effect, Layer, Option, Redacted, Schema
 import type { EngineCall } from "../../src/delivery/EngineCall.ts"
 import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { outbound } from "../../src/telemetry/TraceCarrier.ts"
-import { type Refusal, refusalOf, unreadable } from "./ElasticsearchErrors.ts"
+import { type Refusal, refusalOf, refusalOfDocuments, unreadable } from "./ElasticsearchErrors.ts"
 
 export interface Options {
   /** `http://host:9200`; a user and password in it are used. */
@@ -176,3 +176,12 @@ export const ask = Effect.fnUntraced(function*(operation: string, rest: Omit<Req
     }, withoutStack)
   )
 })
+
+/** Documents by their ids: reads what was written, before any refresh. */
+export const askById = (ids: ReadonlyArray<string>, source: string, timeout: Duration.Input, of?: string) =>
+  ask("mget", { query: { _source: source }, body: { ids }, timeout }, of).pipe(
+    Effect.filterOrFail(
+      ({ body }) => refusalOfDocuments(body) === undefined,
+      ({ body }) => new RequestFailed(refusalOfDocuments(body)!)
+    )
+  )

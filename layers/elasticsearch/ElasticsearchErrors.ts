@@ -132,6 +132,20 @@ export const mappingForeign = (objection: string): Failure => ({
   detail: excerpt(objection, detailMax)
 })
 
+/** A look-up by ids is answered with 200, and each document says what a search would say once. */
+export const refusalOfDocuments = (body: unknown): Refusal | undefined => {
+  const docs = member(body, "docs")
+  const said = member(Array.isArray(docs) ? docs[0] : undefined, "error")
+  if (said === undefined) return undefined
+  const answer = { status: 404, type: text(member(said, "type")) }
+  const reason = text(member(said, "reason"))
+  return refusal(verdictOf(answer.status, answer.type, "request"), answer, detailOf(answer.type, reason))
+}
+
+/** Whether there is nothing that could answer. */
+export const isIndexMissing = (refusal: Refusal): boolean =>
+  refusal.failure.errorType === ("es_index_missing" satisfies ErrorType)
+
 /** An answer of the right status and the wrong shape. */
 export const unreadable = (status: number, detail: string): Refusal =>
   refusal(["transient", "es_response"], { status, type: "" }, detail)

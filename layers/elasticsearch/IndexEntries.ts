@@ -3,7 +3,7 @@ import { Array, Effect, Option, Schema } from "effect"
 import { EntityId, EntityKind } from "../../src/domain/Entity.ts"
 import type { IdRange, IndexEntry, RangeDigest } from "../../src/search/IdRange.ts"
 import { digestOf } from "./DocumentDigest.ts"
-import { ask, ElasticsearchClient, readable, readAs, RequestFailed } from "./ElasticsearchClient.ts"
+import { ask, askById, ElasticsearchClient, readable, readAs, RequestFailed } from "./ElasticsearchClient.ts"
 import { resultsOf } from "./ElasticsearchErrors.ts"
 
 /** Nobody waits for an answer here: an engine that is busy with searches may take its time. */
@@ -145,8 +145,7 @@ const readDocuments = readAs(Schema.Struct({
 export const ofIds = Effect.fnUntraced(function*(ids: ReadonlyArray<EntityId>, index: string | undefined) {
   const entries: Array<IndexEntry> = []
   for (const part of Array.chunksOf(ids, documentsMax)) {
-    const query = { _source: said.join() }
-    const { docs } = yield* Effect.flatMap(ask("mget", { query, body: { ids: part }, timeout }, index), readDocuments)
+    const { docs } = yield* Effect.flatMap(askById(part, said.join(), timeout, index), readDocuments)
     for (const { _id, _source, _version, found } of docs) if (found) entries.push(entryOf(_id, _version ?? 0, _source))
   }
   return entries

@@ -6,7 +6,8 @@ import { decodeCursor, encodeCursor, fingerprintOf } from "../../src/search/Sear
 import { type Found, SearchIndex, SearchUnavailable } from "../../src/search/SearchIndex.ts"
 import type { SearchQuery, SearchTerms } from "../../src/search/SearchQuery.ts"
 import { write } from "./BulkWrite.ts"
-import { ask, ElasticsearchClient, readable, readAs } from "./ElasticsearchClient.ts"
+import { ask, askById, ElasticsearchClient, readable, readAs, RequestFailed } from "./ElasticsearchClient.ts"
+import { isIndexMissing } from "./ElasticsearchErrors.ts"
 import * as IndexEntries from "./IndexEntries.ts"
 import * as IndexGenerations from "./IndexGenerations.ts"
 import { prepare } from "./IndexPreparation.ts"
@@ -18,7 +19,11 @@ const engine = "elasticsearch"
 const findTimeout = `${findTimeoutMs} millis` as const
 const refreshTimeout = "10 seconds"
 
-const orUnavailable = Effect.mapError((cause: unknown) => new SearchUnavailable({ engine, cause }))
+const orUnavailable = Effect.mapError((cause: unknown) =>
+  cause instanceof RequestFailed && isIndexMissing(cause)
+    ? new SearchUnavailable({ engine, cause, reason: "no_index" })
+    : new SearchUnavailable({ engine, cause })
+)
 
 /** Copies of a shard score a little differently: all pages of one query are cut from the same copy. */
 const searchOf = (preference: number) => ({ allow_partial_search_results: "false", preference: `q${preference}` })
@@ -52,7 +57,7 @@ const readState = readAs(Schema.Struct({
 
 /** Reads its own writes, before any refresh. A missing index is an error here, and not a missing document. */
 const stateOf = (id: EntityId) =>
-  ask("mget", { query: { _source: "version,deleted" }, body: { ids: [id] }, timeout: findTimeout }).pipe(
+  askById([id], "version,deleted", findTimeout).pipe(
     Effect.flatMap(readState),
     Effect.map(({ docs: [{ _source, _version: revision }] }) =>
       _source === undefined || revision === undefined ? undefined : { ..._source, revision }

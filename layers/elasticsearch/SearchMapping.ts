@@ -71,7 +71,7 @@ export const objectionTo = (index: string, { mappings }: KnownIndex): string | u
   if (mark === undefined) return `${index} is not an index of this product`
   if (mark === hash) return undefined
   const known = typeof mark === "string" ? mark : "of no name"
-  return `${index} has the mapping ${known} and not ${hash}: run "wordloom reindex"`
+  return `${index} has the mapping ${known} and not ${hash}: run "node programs/wordloom.js reindex"`
 }
 
 /** The same of all indexes behind a name. */

@@ -17,9 +17,9 @@ export interface Home {
 export const prepare = (home: string): Effect.Effect<Home, EmbeddedPostgresUnavailable> =>
   Effect.try({
     try: () => {
-      Fs.mkdirSync(home, { recursive: true })
+      makeFolder(Path.resolve(home))
       const folder = Fs.realpathSync(home)
-      Fs.accessSync(folder, Fs.constants.W_OK | Fs.constants.X_OK)
+      Fs.accessSync(`${folder}/`, Fs.constants.W_OK | Fs.constants.X_OK)
       return {
         folder,
         data: Path.join(folder, "postgres"),
@@ -35,6 +35,18 @@ export const prepare = (home: string): Effect.Effect<Home, EmbeddedPostgresUnava
         cause
       })
   })
+
+/** Node's own `recursive` goes on without end where a folder is refused as if its parent were missing, as in /proc. */
+const makeFolder = (folder: string): void => {
+  if (Fs.existsSync(folder)) return
+  const parent = Path.dirname(folder)
+  if (parent !== folder) makeFolder(parent)
+  try {
+    Fs.mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
+  }
+}
 
 /** The password of data that exists already. Nobody can replace it for them, so its absence is an error. */
 export const readPassword = (home: Home): Effect.Effect<Redacted.Redacted, EmbeddedPostgresUnavailable> =>

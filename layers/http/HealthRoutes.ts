@@ -42,3 +42,6 @@ export const layer = Layer.mergeAll(
   HttpRouter.add("GET", "/health/ready", ready),
   HttpRouter.add("GET", "/health/startup", startup)
 )
+
+/** By these names a worker's port is asked, too; an API's paths are its contract, which has no others. */
+export const short = Layer.mergeAll(HttpRouter.add("GET", "/healthz", live), HttpRouter.add("GET", "/readyz", ready))

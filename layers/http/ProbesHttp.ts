@@ -2,16 +2,20 @@
 import { Effect, FileSystem, Layer, Option } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { connect } from "node:net"
-import { Probes } from "../../src/doctor/SystemFacts.ts"
+import { notHttp, Probes } from "../../src/doctor/SystemFacts.ts"
 
 const within = "3 seconds"
 const bodyMax = 4 * 1024 * 1024
 const filesMax = 500
 const manifest = /\.(ya?ml|json)$/
 
+/** Of Node's `fetch`, whose answer was no HTTP/1.1; not each version gives it a code. */
+const unparsable = "HTTPParserError"
+
 const messageOf = (error: unknown): string => {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  if (inner instanceof Error && inner.name === unparsable) return notHttp
   return inner instanceof Error && inner.message !== "" ? inner.message.slice(0, 200) : "no answer"
 }
 

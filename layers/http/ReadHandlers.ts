@@ -8,11 +8,12 @@ import { TagNames } from "../../src/catalog/TagNames.ts"
 import { Chronicle } from "../../src/chronicle/Chronicle.ts"
 import { EntityId } from "../../src/domain/Entity.ts"
 import { limitDefault } from "../../src/domain/Paging.ts"
+import { Idempotency } from "../../src/idempotency/Idempotency.ts"
 import { LiveOverview, type Moment } from "../../src/outbox/LiveOverview.ts"
 import { deadSample, OutboxReport } from "../../src/outbox/OutboxReport.ts"
 import type { Projection } from "../../src/outbox/Projection.ts"
 import { ProjectionControl } from "../../src/outbox/ProjectionControl.ts"
-import { shownState, statusesOf } from "../../src/outbox/ProjectionStatus.ts"
+import { ProjectionControlled, shownState, statusesOf } from "../../src/outbox/ProjectionStatus.ts"
 import { find } from "../../src/plane/Front.ts"
 import { RequestPlane } from "../../src/plane/RequestPlane.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
@@ -71,6 +72,13 @@ const eventOf = (moment: Moment) =>
 const outbox = HttpApiBuilder.group(WordloomApi, "outbox", (build) =>
   Effect.gen(function*() {
     const [report, control, live] = [yield* OutboxReport, yield* ProjectionControl, yield* LiveOverview]
+    const idempotency = yield* Idempotency
+    const once = <A, I, E>(
+      headers: { readonly "idempotency-key"?: string },
+      said: ReadonlyArray<unknown>,
+      answer: Schema.Codec<A, I>,
+      effect: Effect.Effect<A, E>
+    ) => idempotency.once({ key: headers["idempotency-key"], said: JSON.stringify(said) }, answer, effect)
     const projections = Effect.zipWith(report.stats, control.states, statusesOf)
     const stateOf = (projection: Projection) => Effect.map(control.states, (states) => shownState(projection, states))
 
@@ -88,18 +96,31 @@ const outbox = HttpApiBuilder.group(WordloomApi, "outbox", (build) =>
         return Stream.map(moments, eventOf)
       }),
       deadLetters: () => orProblem(Effect.map(report.deadGroups, (groups) => ({ groups, sample: deadSample }))),
-      replayOne: ({ params: { id, projection } }) =>
-        orProblem(Effect.flatMap(
-          report.replay({ projection, id }),
-          (replayed) =>
-            replayed === 0
-              ? Effect.fail(new NotFound({ detail: `${projection} has no finished event ${id}` }))
-              : Effect.succeed({ replayed })
-        )),
-      replay: ({ payload }) => orProblem(Effect.map(report.replay(payload), (replayed) => ({ replayed }))),
-      pause: ({ params: { projection }, payload }) =>
-        orProblem(Effect.andThen(control.pause(projection, payload?.reason ?? null), stateOf(projection))),
-      resume: ({ params: { projection } }) => orProblem(Effect.andThen(control.resume(projection), stateOf(projection)))
+      replayOne: ({ headers, params: { id, projection } }) =>
+        once(
+          headers,
+          ["replay", projection, id],
+          Schema.Int,
+          Effect.filterOrFail(
+            report.replay({ projection, id }),
+            (replayed) => replayed > 0,
+            () => new NotFound({ detail: `${projection} has no finished event ${id}` })
+          )
+        ).pipe(orProblem, Effect.map((replayed) => ({ replayed }))),
+      replay: ({ headers, payload }) =>
+        once(headers, ["replay", payload], Schema.Int, report.replay(payload)).pipe(
+          orProblem,
+          Effect.map((replayed) => ({ replayed }))
+        ),
+      pause: ({ headers, params: { projection }, payload }) => {
+        const reason = payload?.reason ?? null
+        const paused = Effect.andThen(control.pause(projection, reason), stateOf(projection))
+        return orProblem(once(headers, ["pause", projection, reason], ProjectionControlled, paused))
+      },
+      resume: ({ headers, params: { projection } }) => {
+        const resumed = Effect.andThen(control.resume(projection), stateOf(projection))
+        return orProblem(once(headers, ["resume", projection], ProjectionControlled, resumed))
+      }
     })
   }))
 

@@ -7,7 +7,7 @@ import {
   nuid,
   RequestError
 } from "@nats-io/nats-core"
-import { Deferred, Effect, Layer, Option, Queue, Stream } from "effect"
+import { Context, Deferred, type Duration, Effect, Fiber, Latch, Layer, Option, Queue, Stream } from "effect"
 import { RpcClient, RpcClientError, type RpcMessage, RpcSerialization, RpcServer } from "effect/rpc"
 import { SocketOpenError } from "effect/socket/Socket"
 import { stages } from "../../src/plane/Payloads.ts"
@@ -132,40 +132,52 @@ const requestOf = (message: Msg): RpcMessage.RequestEncoded | undefined => {
   }
 }
 
-interface Subscription {
+interface Subject {
   readonly to: string
   readonly queue?: string
   readonly each: (message: Msg) => Effect.Effect<void>
 }
 
-const subscribed = (connection: NatsConnection) =>
-  Effect.fnUntraced(function*({ each, to, ...options }: Subscription) {
-    const subscription = yield* Effect.acquireRelease(
-      Effect.sync(() => connection.subscribe(to, options)),
-      (opened) => Effect.ignore(Effect.try(() => opened.unsubscribe()))
-    )
-    yield* Stream.fromAsyncIterable(subscription, (error) => error).pipe(
-      Stream.runForEach(each),
-      Effect.catchCause((cause) => Effect.logError("a subject of the request plane broke", cause)),
-      Effect.forkScoped
-    )
-  })
+const subscribed = Effect.fnUntraced(function*(connection: NatsConnection, { each, to, ...options }: Subject) {
+  const subscription = yield* Effect.acquireRelease(
+    Effect.sync(() => connection.subscribe(to, options)),
+    (opened) => Effect.ignore(Effect.try(() => opened.unsubscribe()))
+  )
+  const all = yield* Stream.fromAsyncIterable(subscription, (error) => error).pipe(
+    Stream.runForEach(each),
+    Effect.catchCause((cause) => Effect.logError("a subject of the request plane broke", cause)),
+    Effect.forkScoped
+  )
+  /** Nothing more comes, and what has come was taken. */
+  return { drain: Effect.andThen(Effect.ignore(Effect.tryPromise(() => subscription.drain())), Fiber.await(all)) }
+})
+
+/** Takes no more calls, and ends when those that were taken are answered. */
+class StageDrain extends Context.Service<StageDrain, Effect.Effect<void>>()("wordloom/nats/StageDrain") {}
 
 const serve = Effect.gen(function*() {
-  const { first, prefix, wasThere } = yield* PlaneConnection
+  const { first, now, prefix, wasThere } = yield* PlaneConnection
   const disconnects = yield* Queue.make<number>()
   const held = new Map<number, Held>()
+  const idle = Latch.makeUnsafe(true)
+  const drains: Array<Effect.Effect<unknown>> = []
   let lastId = 0
+
+  const letGo = (clientId: number) => {
+    const wasHeld = held.delete(clientId)
+    if (held.size === 0) idle.openUnsafe()
+    return wasHeld
+  }
 
   const forget = (message: Msg) =>
     Effect.sync(() => {
       const id = told(entriesOf(message.headers), callId)
       for (const [clientId, one] of held) {
-        if (one.callId === id && held.delete(clientId)) Queue.offerUnsafe(disconnects, clientId)
+        if (one.callId === id && letGo(clientId)) Queue.offerUnsafe(disconnects, clientId)
       }
     })
 
-  return yield* RpcServer.Protocol.make(Effect.fnUntraced(function*(write) {
+  const protocol = yield* RpcServer.Protocol.make(Effect.fnUntraced(function*(write) {
     const take = (connection: NatsConnection) => (message: Msg) =>
       Effect.suspend(() => {
         const request = requestOf(message)
@@ -173,6 +185,7 @@ const serve = Effect.gen(function*() {
           return Effect.sync(() => void message.respond(encoded({ _tag: "Defect", defect: "no request" })))
         }
         const clientId = lastId++
+        idle.closeUnsafe()
         held.set(clientId, {
           message,
           callId: told(request.headers, callId),
@@ -183,11 +196,11 @@ const serve = Effect.gen(function*() {
     const serving = yield* Deferred.make<void>()
     const subscribe = Effect.gen(function*() {
       const connection = yield* first
-      const all = [
-        { to: cancelledOf(prefix), each: forget },
-        ...stages.map((stage) => ({ to: subjectOf(prefix, stage), queue, each: take(connection) }))
-      ]
-      yield* Effect.forEach(all, subscribed(connection), { discard: true })
+      yield* subscribed(connection, { to: cancelledOf(prefix), each: forget })
+      for (const stage of stages) {
+        const { drain } = yield* subscribed(connection, { to: subjectOf(prefix, stage), queue, each: take(connection) })
+        drains.push(drain)
+      }
       // Whoever is told that this process serves must be able to ask it.
       yield* Effect.ignore(Effect.tryPromise(() => connection.flush()))
       yield* Deferred.succeed(serving, undefined)
@@ -203,7 +216,7 @@ const serve = Effect.gen(function*() {
           const one = held.get(clientId)
           if (one !== undefined) answered(one, response)
         }),
-      end: (clientId) => Effect.sync(() => void held.delete(clientId)),
+      end: (clientId) => Effect.sync(() => void letGo(clientId)),
       clientIds: Effect.sync(() => new Set(held.keys())),
       initialMessage: Effect.sync(() => Option.none()),
       supportsAck: false,
@@ -213,7 +226,22 @@ const serve = Effect.gen(function*() {
       codecFor
     }
   }))
+  // Without NATS nobody hears an answer.
+  const drain = Effect.ignore(Effect.gen(function*() {
+    const connection = yield* now
+    yield* Effect.all(drains, { concurrency: "unbounded", discard: true })
+    yield* idle.await
+    yield* Effect.tryPromise(() => connection.flush())
+  }))
+  return Context.make(RpcServer.Protocol, protocol).pipe(Context.add(StageDrain, drain))
 })
 
 /** How a query process is asked; it takes calls as soon as NATS is there. */
-export const serverProtocol = Layer.effect(RpcServer.Protocol, serve)
+export const serverProtocol = Layer.effectContext(serve)
+
+/** For a server that is about to end: others that serve the stages get what comes from now on. */
+export const drained = (within: Duration.Input) =>
+  Layer.effectDiscard(
+    Effect.flatMap(StageDrain, (drain) =>
+      Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(drain), within)))
+  )

@@ -1,5 +1,5 @@
 /** The stages of the search in other processes. */
-import { Duration, Effect, Layer } from "effect"
+import { Cause, Duration, Effect, Layer } from "effect"
 import { RpcClient, type RpcClientError } from "effect/rpc"
 import { left, outgoing } from "../../src/plane/Envelope.ts"
 import { type Stage, StageFailed } from "../../src/plane/Payloads.ts"
@@ -27,6 +27,12 @@ const called = <A, E>(
     const headers = yield* outgoing
     return yield* call.pipe(
       RpcClient.withHeaders(headers),
+      // The far side was told to end in the middle of it. It would pass for the end of our own caller.
+      Effect.catchCause((cause): Effect.Effect<never, E | RpcClientError.RpcClientError | StageFailed> =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.fail(new StageFailed({ stage, reason: "unreachable" }))
+          : Effect.failCause(cause)
+      ),
       Effect.timeoutOrElse({ duration, orElse: () => Effect.fail(late) })
     )
   }).pipe(

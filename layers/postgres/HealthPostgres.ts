@@ -60,24 +60,20 @@ export const layer = (needs: { readonly search: boolean; readonly claims?: boole
         .pipe(
           Effect.provideContext(context)
         )
+      const notAsked = index.engine === "postgres" ? "the database is the search engine" : "reached through the outbox"
+      const asked = all({
+        database: checked(sql`select 1`, healthTimeout),
+        ...(needs.claims === true ? { outbox: claiming(watch, pollInterval) } : {}),
+        search: needs.search && index.engine !== "postgres"
+          ? checked(index.refresh, healthTimeout)
+          : Effect.succeed(skipped(notAsked)),
+        vector_database: Effect.succeed(skipped("not part of this product")),
+        ai_service: Effect.succeed(skipped("not part of this product")),
+        oldest_transaction: vacuumHeld(oldest.look, healthTimeout),
+        ...further.ready
+      })
       const ready = Effect.gen(function*() {
-        const database = yield* checked(sql`select 1`, healthTimeout)
-        return {
-          database,
-          ...(needs.claims === true ? { outbox: yield* claiming(watch, pollInterval) } : {}),
-          search: needs.search && index.engine !== "postgres"
-            ? yield* checked(index.refresh, healthTimeout)
-            : skipped(
-              index.engine === "postgres" ? "the database is the search engine" : "reached through the outbox"
-            ),
-          vector_database: skipped("not part of this product"),
-          ai_service: skipped("not part of this product"),
-          oldest_transaction: database.status === "pass"
-            ? yield* vacuumHeld(oldest.look, healthTimeout)
-            : skipped("the database did not answer"),
-          ...(yield* all(further.ready)),
-          ...(yield* Effect.provideContext(ofProcess, context))
-        }
+        return { ...(yield* asked), ...(yield* Effect.provideContext(ofProcess, context)) }
       })
       const startup = Effect.gen(function*() {
         return {

@@ -1,5 +1,5 @@
 /** One SQL statement, as a span and a metric show it: its operation, its table and how many rows; never its values. */
-import { Duration, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { dbQueries, dbQueryDuration, type operations, type tables } from "../../src/telemetry/Metrics.ts"
 import { withoutStack } from "../../src/telemetry/Spans.ts"
 import { StoreAttributes } from "../../src/telemetry/StoreAttributes.ts"
@@ -23,16 +23,15 @@ export const statement = <A, E, R>(
       }, withoutStack)
     )).pipe(measured(operation, table))
 
-/** Counts and times a statement without a span of its own. */
+/** Counts and times a statement without a span of its own, also one that fails. */
 export const measured = (operation: Operation, table: Table) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Effect.timed(effect), ([elapsed, value]) =>
-    Effect.as(
-      Effect.andThen(
-        dbQueries.add({ operation, table }),
-        dbQueryDuration.observe({ operation, table }, Duration.toSeconds(elapsed))
-      ),
-      value
-    ))
+  Effect.flatMap(Clock.currentTimeNanos, (startedAt) =>
+    Effect.onExit(effect, () =>
+      Effect.gen(function*() {
+        const seconds = Number((yield* Clock.currentTimeNanos) - startedAt) / 1e9
+        yield* dbQueries.add({ operation, table })
+        yield* dbQueryDuration.observe({ operation, table }, seconds)
+      })))
 
 /** Without any span: polling and housekeeping must not fill the trace store. */
 export const silent = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.withTracerEnabled(effect, false)

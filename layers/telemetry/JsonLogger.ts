@@ -16,7 +16,7 @@ import {
 import { Console as NodeConsole } from "node:console"
 import { Writable } from "node:stream"
 import { excerpt } from "../../src/domain/Text.ts"
-import { Settings } from "../../src/settings/Settings.ts"
+import { Settings, type SettingValues } from "../../src/settings/Settings.ts"
 import { CurrentRequest } from "../../src/telemetry/CurrentRequest.ts"
 import { safe } from "../../src/telemetry/SafeLogger.ts"
 import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
@@ -70,7 +70,20 @@ const lineEnds = /[\u007f-\u009f\u2028\u2029]/g
 const escaped = (found: string) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`
 
 /** What a line always says is said by the logger alone; an event's own field of that name is kept beside it. */
-const taken = new Set(["timestamp", "level", "message", "service.name", "trace_id", "span_id", "request_id"])
+const taken = new Set([
+  "timestamp",
+  "level",
+  "message",
+  "service.name",
+  "deployment.environment.name",
+  "trace_id",
+  "span_id",
+  "parent_id",
+  "trace_flags",
+  "tracestate",
+  "request_id",
+  "x_request_id"
+])
 
 const ownFields = (fields: Readonly<Record<string, unknown>>) =>
   Object.keys(fields).some((name) => taken.has(name))
@@ -90,14 +103,22 @@ const shortened = (fields: Readonly<Record<string, unknown>>) =>
     })
   )
 
-export const line = (serviceName: string) =>
+/** Whose lines they are, as each of them says. */
+export const sourceOf = (
+  { environment, serviceName }: Pick<SettingValues, "environment" | "serviceName">,
+  defaultName: string
+) => ({ "service.name": serviceName ?? defaultName, "deployment.environment.name": environment })
+
+type Source = ReturnType<typeof sourceOf>
+
+export const line = (source: Source) =>
   Logger.make<unknown, string>(({ cause, date, fiber, logLevel, message }) => {
     const { fields, words } = messageFields(message)
     const always = {
       timestamp: date.toISOString(),
       level: logLevel.toLowerCase(),
       message: words,
-      "service.name": serviceName,
+      ...source,
       ...traceFields(fiber.context),
       ...requestFields(fiber.context)
     }
@@ -117,19 +138,19 @@ const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as
 /** How long a stopping process waits for whoever reads its log. */
 const drainedWithin = "1 second"
 
-const lostLine = (serviceName: string, clock: Clock.Clock) => (lines: number) =>
+const lostLine = (source: Source, clock: Clock.Clock) => (lines: number) =>
   onOneLine({
     timestamp: DateTime.formatIso(DateTime.makeUnsafe(clock.currentTimeMillisUnsafe())),
     level: "warn",
     message: "log lines were lost, since standard output did not take them",
-    "service.name": serviceName,
+    ...source,
     lines
   })
 
-const standardSink = (serviceName: string) =>
+const standardSink = (source: Source) =>
   Effect.acquireRelease(
     Effect.map(Clock.Clock, (clock) => {
-      const sink = LogSink.make(LogSink.standardOutput(), lostLine(serviceName, clock))
+      const sink = LogSink.make(LogSink.standardOutput(), lostLine(source, clock))
       process.on("exit", sink.flush)
       return sink
     }),
@@ -164,11 +185,11 @@ export const layer = (defaultName: string, toTerminal: boolean): Layer.Layer<nev
   Layer.unwrap(Effect.gen(function*() {
     tellOfFailures()
     const settings = yield* Settings
-    const name = settings.serviceName ?? defaultName
+    const source = sourceOf(settings, defaultName)
     const format = settings.logFormat ?? (toTerminal ? "pretty" : "json")
-    const sink = yield* standardSink(name)
+    const sink = yield* standardSink(source)
     const to = LogLevels.make(levels[settings.logLevel])
-    const json = Logger.map(line(name), sink.write)
+    const json = Logger.map(line(source), sink.write)
     const logger = safe(shown(to, format === "json" ? json : Logger.consolePretty()), telemetryFailed)
     const logging = Layer.mergeAll(
       Logger.layer([logger]),

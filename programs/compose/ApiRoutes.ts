@@ -6,13 +6,13 @@ import * as Edge from "../../layers/http/Edge.ts"
 import * as EntityHandlers from "../../layers/http/EntityHandlers.ts"
 import * as ExplainHandlers from "../../layers/http/ExplainHandlers.ts"
 import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
+import * as JsonBodies from "../../layers/http/JsonBodies.ts"
 import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
 import * as PageRoutes from "../../layers/http/PageRoutes.ts"
 import * as ReadHandlers from "../../layers/http/ReadHandlers.ts"
 import { apiRoutes, routeTable } from "../../layers/http/RouteTable.ts"
 import * as SameOrigin from "../../layers/http/SameOrigin.ts"
 import { serve } from "../../layers/http/Serve.ts"
-import * as Utf8Bodies from "../../layers/http/Utf8Bodies.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
 import * as RequestSchema from "../../src/api/RequestSchema.ts"
@@ -31,7 +31,7 @@ const table = routeTable([...apiRoutes(), ...HealthRoutes.routes, ...MetricsRout
 
 const api = HttpApiBuilder.layer(WordloomApi, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide([EntityHandlers.layer, ReadHandlers.layer, ExplainHandlers.layer]),
-  Layer.provide([RequestSchema.layer, Utf8Bodies.layer, SameOrigin.layer])
+  Layer.provide([RequestSchema.layer, JsonBodies.layer, SameOrigin.layer])
 )
 
 const routes = Layer.mergeAll(Edge.layer(table), api, HealthRoutes.layer, MetricsRoute.layer, PageRoutes.layer)

@@ -1,16 +1,33 @@
 /** PostgreSQL, wherever the settings say it is: its pool, with the schema brought up. */
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
+import { causeInBrief } from "../../layers/embedded/EmbeddedPostgresUnavailable.ts"
 import { migrate } from "../../layers/postgres/Migrations.ts"
 import * as PostgresClient from "../../layers/postgres/PostgresClient.ts"
 import { sqlState } from "../../layers/postgres/PostgresErrors.ts"
-import { Settings } from "../../src/settings/Settings.ts"
+import { onOneLine, Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
 import { CannotStart } from "./Main.ts"
+
+/** Where no folder can be is seen when it is made, and is a wrong setting all the same. */
+const homeInvalid = (home: string, cause: unknown) =>
+  new SettingsInvalid({
+    mistakes: [{
+      name: "WORDLOOM_HOME",
+      value: onOneLine(home),
+      allowed: `a folder that this user may write (${causeInBrief(cause)}); or set DATABASE_URL`
+    }]
+  })
 
 /** Without DATABASE_URL: the embedded server of this home. It is only loaded when it is needed. */
 const embedded = Effect.fnUntraced(function*(home: string) {
   const EmbeddedPostgres = yield* Effect.promise(() => import("../../layers/embedded/EmbeddedPostgres.ts"))
-  return { ...(yield* EmbeddedPostgres.acquire(home)), ssl: false } satisfies PostgresClient.Address
+  const server = yield* EmbeddedPostgres.acquire(home).pipe(
+    Effect.catchTag(
+      "EmbeddedPostgresUnavailable",
+      (error) => Effect.fail(error.reason === "HomeUnusable" ? homeInvalid(home, error.cause) : error)
+    )
+  )
+  return { ...server, ssl: false } satisfies PostgresClient.Address
 })
 
 const refused = (address: PostgresClient.Address) => (error: SqlError.SqlError) => {

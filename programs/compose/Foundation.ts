@@ -24,7 +24,7 @@ import * as JsonLogger from "../../layers/telemetry/JsonLogger.ts"
 import * as PrometheusReport from "../../layers/telemetry/PrometheusReport.ts"
 import { Catalog } from "../../src/catalog/Catalog.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
-import { Settings } from "../../src/settings/Settings.ts"
+import { type Demand, Settings } from "../../src/settings/Settings.ts"
 import * as ProcessGauges from "../../src/telemetry/ProcessGauges.ts"
 import { SeriesAlarm } from "../../src/telemetry/SeriesAlarm.ts"
 import * as Database from "./Database.ts"
@@ -51,21 +51,24 @@ const stores = Layer.mergeAll(
   SearchEngine.layer
 )
 
-const ground = (name: string) =>
+const ground = (name: string, demand?: Demand) =>
   Layer.mergeAll(Notices.layer, SecureRandom.layerWebCrypto).pipe(
     Layer.provideMerge(Layer.mergeAll(PrometheusReport.layer, EventLoopDelay.layer)),
     Layer.provideMerge(JsonLogger.layer(name, process.stdout.isTTY === true)),
-    Layer.provideMerge(Settings.layer(process.env))
+    Layer.provideMerge(Settings.layer(process.env, demand))
   )
 
-/** `name` is the service's name on log lines, and what PostgreSQL shows for its connections. */
-export const layer = (name: string) =>
+/**
+ * `name` is the service's name on log lines, and what PostgreSQL shows for its connections. What the program demands of
+ * the settings is judged before anything is touched.
+ */
+export const layer = (name: string, demand?: Demand) =>
   Layer.mergeAll(Catalog.layer, IdempotencyPostgres.layer, ProcessGauges.layer).pipe(
     Layer.provideMerge(SeriesAlarm.layer()),
     Layer.provideMerge(stores),
     Layer.provideMerge(layerTransaction),
     Layer.provideMerge(Database.layer(name)),
-    Layer.provideMerge(ground(name))
+    Layer.provideMerge(ground(name, demand))
   )
 
 /** For a program that has no database. */

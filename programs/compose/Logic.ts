@@ -7,6 +7,7 @@ import * as ChainChecks from "./ChainChecks.ts"
 import * as Foundation from "./Foundation.ts"
 import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
+import { forChain } from "./NatsAddress.ts"
 import * as Probes from "./Probes.ts"
 import * as Realtime from "./Realtime.ts"
 import { around } from "./Workers.ts"
@@ -30,6 +31,6 @@ const probes = Probes.served(({ logicHttpPort }) => logicHttpPort).pipe(
 launch(
   Layer.mergeAll(served, around(Realtime.relay), probes, Keeping.layer).pipe(
     Layer.provide([Realtime.stores, Realtime.busBetween]),
-    Layer.provide(Foundation.layer("wordloom-logic"))
+    Layer.provide(Foundation.layer("wordloom-logic", forChain))
   )
 )

@@ -3,10 +3,10 @@ import { Effect, Layer } from "effect"
 import { checked, FurtherChecks } from "../../src/health/Checks.ts"
 import type { CheckResult } from "../../src/health/Health.ts"
 import { Settings } from "../../src/settings/Settings.ts"
-import { natsAddress } from "./NatsAddress.ts"
+import { forPlane, natsAddress } from "./NatsAddress.ts"
 
 export const layer = Layer.unwrap(Effect.gen(function*() {
-  const { prefix, url } = yield* natsAddress("WORDLOOM_REQUEST_PLANE is nats")
+  const { prefix, url } = yield* natsAddress(forPlane)
   const Connection = yield* Effect.promise(() => import("../../layers/nats/PlaneConnection.ts"))
   return Connection.layer(url, prefix)
 }))

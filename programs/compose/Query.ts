@@ -4,16 +4,18 @@ import { serve } from "../../layers/http/Serve.ts"
 import * as StageServer from "../../layers/plane/StageServer.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
 import * as OpenTelemetry from "../../layers/telemetry/OpenTelemetry.ts"
-import { Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
+import { type Demand, Settings } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
 import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
+import { forPlane } from "./NatsAddress.ts"
 import * as PlaneNats from "./PlaneNats.ts"
 import * as Probes from "./Probes.ts"
 
-const needsWire = new SettingsInvalid({
-  mistakes: [{ name: "WORDLOOM_REQUEST_PLANE", value: "inproc", allowed: "a query process serves http, nats or tcp" }]
-})
+const demand: Demand = (values) =>
+  values.requestPlane === "inproc"
+    ? [{ name: "WORDLOOM_REQUEST_PLANE", value: "inproc", allowed: "a query process serves http, nats or tcp" }]
+    : forPlane(values)
 
 const told = Layer.effectDiscard(
   Effect.flatMap(
@@ -39,21 +41,21 @@ const tcp = Layer.unwrap(
 )
 
 const nats = Layer.unwrap(Effect.gen(function*() {
-  const { requestPlane } = yield* Settings
+  const { requestPlane, shutdownGrace } = yield* Settings
   if (requestPlane !== "nats") return Layer.empty
-  const { serverProtocol } = yield* Effect.promise(() => import("../../layers/nats/StageWire.ts"))
-  return StageServer.served("nats").pipe(Layer.provide(serverProtocol), Layer.provide(PlaneNats.layer))
+  const { drained, serverProtocol } = yield* Effect.promise(() => import("../../layers/nats/StageWire.ts"))
+  return drained(shutdownGrace).pipe(
+    Layer.provide(StageServer.served("nats")),
+    Layer.provide(serverProtocol),
+    Layer.provide(PlaneNats.layer)
+  )
 }))
 
-const wired = Layer.effectDiscard(
-  Effect.flatMap(Settings, ({ requestPlane }) => requestPlane === "inproc" ? needsWire : Effect.void)
-)
-
-const stages = Layer.mergeAll(wired, http, nats, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))
+const stages = Layer.mergeAll(http, nats, tcp).pipe(Layer.provide(OpenTelemetry.layer("wordloom-query")))
 
 const probes = Probes.served(({ queryHttpPort }) => queryHttpPort).pipe(
   Layer.provide(HealthPostgres.layer({ search: true })),
   Layer.provide(PlaneNats.checks({ isNeeded: true }))
 )
 
-launch(Layer.mergeAll(stages, probes, Keeping.layer).pipe(Layer.provide(Foundation.layer("wordloom-query"))))
+launch(Layer.mergeAll(stages, probes, Keeping.layer).pipe(Layer.provide(Foundation.layer("wordloom-query", demand))))

@@ -15,7 +15,7 @@ import { Rooms } from "../../src/realtime/Rooms.ts"
 import * as TaskRunner from "../../src/realtime/TaskRunner.ts"
 import { Settings } from "../../src/settings/Settings.ts"
 import { CannotStart } from "./Main.ts"
-import { natsAddress } from "./NatsAddress.ts"
+import { forChain, natsAddress } from "./NatsAddress.ts"
 import { OpenDoor } from "./OpenDoor.ts"
 import { drain } from "./Workers.ts"
 
@@ -79,7 +79,7 @@ export const inOneProcess = Layer.unwrap(Effect.sync(() => {
 
 /** Its client is only loaded where the settings name a NATS. */
 export const natsClient = Layer.unwrap(Effect.gen(function*() {
-  const { prefix, url } = yield* natsAddress("the realtime chain is several processes")
+  const { prefix, url } = yield* natsAddress(forChain)
   const Client = yield* Effect.promise(() => import("../../layers/nats/NatsClient.ts"))
   return Client.layer(url, Client.namesOf(prefix)).pipe(
     Layer.catchTag(

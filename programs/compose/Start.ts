@@ -5,6 +5,7 @@ import * as Border from "./Border.ts"
 import * as ChainChecks from "./ChainChecks.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
+import { forPlane } from "./NatsAddress.ts"
 import { OpenDoor } from "./OpenDoor.ts"
 import * as Realtime from "./Realtime.ts"
 import * as Workers from "./Workers.ts"
@@ -17,6 +18,6 @@ launch(
     Layer.provide([Realtime.inOneProcess, Workers.layerWith(Realtime.relay)]),
     Layer.provide(ChainChecks.inOneProcess),
     Layer.provide([Realtime.stores, Realtime.bus, OpenDoor.layer, Border.layer]),
-    Layer.provide(Foundation.layer("wordloom"))
+    Layer.provide(Foundation.layer("wordloom", forPlane))
   )
 )

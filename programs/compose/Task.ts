@@ -7,6 +7,7 @@ import * as ChainChecks from "./ChainChecks.ts"
 import * as Foundation from "./Foundation.ts"
 import * as Keeping from "./Keeping.ts"
 import { launch } from "./Main.ts"
+import { forChain } from "./NatsAddress.ts"
 import * as Probes from "./Probes.ts"
 import * as Realtime from "./Realtime.ts"
 
@@ -23,4 +24,6 @@ const task = Realtime.tasked.pipe(
   Layer.provide([Realtime.stores, Realtime.busBetween])
 )
 
-launch(Layer.mergeAll(told, task, probes, Keeping.layer).pipe(Layer.provide(Foundation.layer("wordloom-task"))))
+launch(
+  Layer.mergeAll(told, task, probes, Keeping.layer).pipe(Layer.provide(Foundation.layer("wordloom-task", forChain)))
+)

@@ -4,9 +4,10 @@ import * as HealthRoutes from "../../layers/http/HealthRoutes.ts"
 import * as MetricsRoute from "../../layers/http/MetricsRoute.ts"
 import { serve } from "../../layers/http/Serve.ts"
 import * as HealthPostgres from "../../layers/postgres/HealthPostgres.ts"
-import { Settings } from "../../src/settings/Settings.ts"
+import { type Demand, Settings } from "../../src/settings/Settings.ts"
 import * as Foundation from "./Foundation.ts"
 import { launch } from "./Main.ts"
+import { forChain } from "./NatsAddress.ts"
 import * as Workers from "./Workers.ts"
 
 /** Beside logic's own relay: whoever asks for it here has a bus between processes. Only then the chain is loaded. */
@@ -23,7 +24,11 @@ const probes = Layer.unwrap(Effect.gen(function*() {
   const { httpHost, projections, shutdownGrace, workerHttpPort, workerMetricsPort } = yield* Settings
   const { checks } = yield* ofChain
   return Layer.mergeAll(
-    serve(HealthRoutes.layer, Layer.empty, { host: httpHost, port: workerHttpPort, grace: shutdownGrace }),
+    serve(Layer.merge(HealthRoutes.layer, HealthRoutes.short), Layer.empty, {
+      host: httpHost,
+      port: workerHttpPort,
+      grace: shutdownGrace
+    }),
     serve(MetricsRoute.layer, Layer.empty, { host: httpHost, port: workerMetricsPort, grace: shutdownGrace })
   ).pipe(
     Layer.provide(HealthPostgres.layer({ search: projections.includes("search"), claims: true })),
@@ -44,9 +49,11 @@ const told = Layer.effectDiscard(
 
 const drained = Layer.unwrap(Effect.map(ofChain, ({ relay }) => Workers.layerWith(relay)))
 
+const demand: Demand = (values) => values.projections.includes("realtime") ? forChain(values) : []
+
 launch(
   told.pipe(
     Layer.provide([drained, probes]),
-    Layer.provide(Foundation.layer("wordloom-outbox-worker"))
+    Layer.provide(Foundation.layer("wordloom-outbox-worker", demand))
   )
 )

@@ -3,23 +3,8 @@ import { Effect, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Block, BlockFields, EntityId, Library, LibraryFields, Tag, TagFields } from "../domain/Entity.ts"
 import { Limit } from "../domain/Paging.ts"
-import { waitMaxSeconds } from "./Prefer.ts"
 import { BadRequest, Conflict, NotFound, PreconditionFailed, Unavailable } from "./Problems.ts"
-
-const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,200}$/, {
-  message: "must be 1 to 200 visible ASCII characters"
-}))
-const IfMatch = Schema.String.check(Schema.isPattern(/^(\*|(W\/)?"\d{1,10}")$/, {
-  message: "must be an ETag such as \"3\", or *"
-}))
-const Prefer = Schema.String.check(Schema.isMaxLength(200)).annotate({
-  description:
-    `wait=<seconds>: the answer comes when searches find the write, after ${waitMaxSeconds} s at the latest; `
-    + "a larger number counts as that many, wait=0 looks once. Anything else is passed over."
-})
-
-const writeHeaders = { "idempotency-key": Schema.optionalKey(IdempotencyKey), prefer: Schema.optionalKey(Prefer) }
-const changeHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(IfMatch) }
+import { changeHeaders, writeHeaders } from "./WriteHeaders.ts"
 
 const paging = {
   limit: Schema.optionalKey(Limit),

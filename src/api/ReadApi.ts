@@ -13,7 +13,8 @@ import { PauseReason, ProjectionControlled, ProjectionStatus } from "../outbox/P
 import { SearchHit } from "../search/SearchIndex.ts"
 import { queryMax } from "../search/SearchQuery.ts"
 import { TraceId } from "./Ids.ts"
-import { BadRequest, NotFound, Unavailable } from "./Problems.ts"
+import { BadRequest, Conflict, NotFound, Unavailable } from "./Problems.ts"
+import { steerHeaders as headers } from "./WriteHeaders.ts"
 
 const Cursor = Schema.String.check(Schema.isMaxLength(1_024))
 const paging = { limit: Schema.optionalKey(Limit), cursor: Schema.optionalKey(Cursor) }
@@ -98,10 +99,12 @@ export const OutboxApi = HttpApiGroup.make("outbox").add(
         Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
       )
     },
+    headers,
     success: Replayed,
-    error: [BadRequest, NotFound, Unavailable]
+    error: [BadRequest, NotFound, Conflict, Unavailable]
   }),
   HttpApiEndpoint.post("replay", "/replay", {
+    headers,
     payload: Schema.Struct({
       projection: Projection,
       status: Schema.optionalKey(Schema.Literals(["dead", "done"])),
@@ -110,18 +113,20 @@ export const OutboxApi = HttpApiGroup.make("outbox").add(
       before: Schema.optionalKey(Instant)
     }),
     success: Replayed,
-    error: [BadRequest, Unavailable]
+    error: [BadRequest, Conflict, Unavailable]
   }),
   HttpApiEndpoint.post("pause", "/:projection/pause", {
     params: { projection: Projection },
+    headers,
     // Without a body as well: a reason is a courtesy.
     payload: [Schema.Struct({ reason: Schema.optionalKey(PauseReason) }), Schema.Null],
     success: ProjectionControlled,
-    error: [BadRequest, Unavailable]
+    error: [BadRequest, Conflict, Unavailable]
   }),
   HttpApiEndpoint.post("resume", "/:projection/resume", {
     params: { projection: Projection },
+    headers,
     success: ProjectionControlled,
-    error: [BadRequest, Unavailable]
+    error: [BadRequest, Conflict, Unavailable]
   })
 ).prefix("/api/v1/outbox")

@@ -73,6 +73,10 @@ const retryReason = (row: RowFacts) => {
   return row.held && why !== undefined ? { retry_reason: reasonOf(why) } : {}
 }
 
+/** The next one has the same number then. */
+const notCounted = ({ held, settlement }: RowFacts) =>
+  held && settlement._tag === "Release" && settlement.why !== null ? { counted: false } : {}
+
 const processAttributes = (facts: BatchFacts, row: RowFacts) => {
   const error = errorOf(row)
   const { delivery } = row
@@ -92,6 +96,7 @@ const processAttributes = (facts: BatchFacts, row: RowFacts) => {
     ...(delivery.requestId === null ? {} : { request_id: delivery.requestId, x_request_id: delivery.requestId }),
     ...(delivery.libraryId === null ? {} : { library_id: delivery.libraryId }),
     ...retryReason(row),
+    ...notCounted(row),
     "messaging.system": "postgresql",
     "messaging.operation.type": "process",
     "messaging.destination.name": `outbox.${facts.batch.projection}`,

@@ -35,7 +35,9 @@ const hops = ({ backend, recent }: SystemFacts): Said => {
 
 const roots = ({ trace }: SystemFacts): Said => {
   if (trace === null) return { health: "skip", cause: "no trace of a finished row could be read" }
-  const first = trace.spans.find(({ parentId, service }) => parentId === undefined && service.endsWith("-worker"))
+  const ofWorkers = trace.spans.filter(({ service }) => service.endsWith("-worker"))
+  if (ofWorkers.length === 0) return { health: "skip", cause: "the newest row's trace has no span of a worker" }
+  const first = ofWorkers.find(({ parentId }) => parentId === undefined)
   return first === undefined
     ? { health: "ok", cause: "the worker's spans hang below the request's" }
     : {

@@ -37,6 +37,13 @@ const ready = ({ apiUrl, ready: said }: SystemFacts): Said =>
     }
     : said.status === 200
     ? { health: "ok", cause: "/health/ready answers 200" }
+    : said.status !== 503
+    ? {
+      health: "fail",
+      cause: `what is at ${apiUrl} is not the API: /health/ready answers ${said.status}`,
+      evidence: { api: apiUrl, status: said.status },
+      fix: "say where the API is with --api"
+    }
     : {
       health: "fail",
       cause: `/health/ready answers ${said.status}: ${failingOf(said.body)} fails`,
@@ -63,12 +70,13 @@ const liveness = ({ folder, liveness: found }: SystemFacts): Said => {
 /** More of one metric means that a label takes its values from what people say. */
 const seriesMax = 1_000
 
-const series = ({ metrics }: SystemFacts): Said => {
+const series = ({ apiUrl, metrics }: SystemFacts): Said => {
   if (!isAnswer(metrics)) return { health: "skip", cause: `/metrics does not answer: ${metrics}` }
   const counts = new Map<string, number>()
   for (const { name } of samplesOf(metrics.body)) counts.set(name, (counts.get(name) ?? 0) + 1)
   const [most = "", many = 0] = [...counts].toSorted((a, b) => b[1] - a[1])[0] ?? []
   const all = [...counts.values()].reduce((sum, each) => sum + each, 0)
+  if (metrics.status !== 200 || all === 0) return { health: "skip", cause: `no metrics are at ${apiUrl}/metrics` }
   const evidence = { series: all, largest: most, largest_series: many }
   return many <= seriesMax
     ? { health: "ok", cause: `${all} series, ${most} has most of them (${many})`, evidence }

@@ -95,9 +95,9 @@ const looked = Effect.fnUntraced(function*({ apiUrl, folder, ports }: Told) {
 const engineAway = SearchIndex.use(({ refresh }) => refresh).pipe(
   Effect.timeoutOrElse({
     duration: engineWithin,
-    orElse: () => Effect.fail({ message: `no answer in ${engineWithin}` })
+    orElse: () => Effect.fail({ why: `no answer in ${engineWithin}`, reason: undefined })
   }),
-  Effect.match({ onSuccess: () => null, onFailure: ({ message }) => message }),
+  Effect.match({ onSuccess: () => null, onFailure: ({ reason, why }) => ({ why, noIndex: reason === "no_index" }) }),
   Effect.withTracerEnabled(false)
 )
 
@@ -112,7 +112,7 @@ export const lookInside = Effect.gen(function*() {
 
 export interface Inside {
   readonly database: DatabaseFacts | string
-  readonly engineAway: string | null
+  readonly engineAway: SystemFacts["engineAway"]
 }
 
 /** `inside` is looked at by whoever could, or could not, reach the database. */

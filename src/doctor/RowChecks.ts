@@ -1,6 +1,7 @@
 /** The findings about rows, leases and workers, by the database alone; no IO. */
 import type { ProjectionFacts } from "../explain/Facts.ts"
-import type { Check, Said } from "./Check.ts"
+import { count } from "../explain/Say.ts"
+import { type Check, command, type Said } from "./Check.ts"
 import type { DatabaseFacts, SystemFacts } from "./SystemFacts.ts"
 
 const withDatabase = (look: (database: DatabaseFacts, facts: SystemFacts) => Said) => (facts: SystemFacts): Said =>
@@ -10,6 +11,7 @@ const withDatabase = (look: (database: DatabaseFacts, facts: SystemFacts) => Sai
 
 const untraced = ({ requestsWithoutTrace, rows, rowsWithoutTrace }: DatabaseFacts, { tracing }: SystemFacts): Said => {
   const evidence = { rows, without_traceparent: rowsWithoutTrace, of_requests: requestsWithoutTrace, tracing }
+  if (rows === 0) return { health: "skip", cause: "there is no row yet", evidence }
   if (rowsWithoutTrace === 0) {
     return { health: "ok", cause: `all of the last ${rows} rows have a traceparent`, evidence }
   }
@@ -29,28 +31,38 @@ const untraced = ({ requestsWithoutTrace, rows, rowsWithoutTrace }: DatabaseFact
     }
 }
 
+const repair = command("reconcile --repair")
+
 const drifted = ({ drift, projections }: DatabaseFacts, { engineAway }: SystemFacts): Said => {
   const paused = projections.filter(({ pausedAt }) => pausedAt !== null).map(({ projection }) => projection)
-  const evidence = { drift, engine: engineAway ?? "answers", paused: paused.join(",") }
+  const evidence = { drift, engine: engineAway?.why ?? "answers", paused: paused.join(",") }
   if (engineAway !== null) {
-    return { health: "fail", cause: `the search engine does not answer: ${engineAway}`, evidence, fix: "start it" }
+    const { noIndex, why } = engineAway
+    return noIndex
+      ? { health: "fail", cause: why, evidence, fix: `node programs/worker.js; if it was deleted, then ${repair}` }
+      : {
+        health: "fail",
+        cause: `the search engine does not answer: ${why}`,
+        evidence,
+        fix: "start it, or mend ELASTIC_URL or DATABASE_URL"
+      }
   }
   if (paused.length > 0) {
     return {
       health: "warn",
       cause: `${paused.join(" and ")} is paused`,
       evidence,
-      fix: `wordloom outbox resume ${paused[0]}`
+      fix: command(`outbox resume ${paused[0]}`)
     }
   }
   return drift > 0
     ? {
       health: "fail",
-      cause: `${drift} entities differed from the index when it was last compared`,
+      cause: `${count(drift, "entity", "entities")} differed from the index when it was last compared`,
       evidence,
-      fix: "wordloom reconcile --repair"
+      fix: repair
     }
-    : { health: "ok", cause: "the engine answers; of one change: wordloom explain block/<id>", evidence }
+    : { health: "ok", cause: `the engine answers; of one change: ${command("explain block/<id>")}`, evidence }
 }
 
 /** S1-21: from 0.8 s to 20 s; in between there is room for a burst. */
@@ -59,17 +71,32 @@ const gapMaxMs = 5_000
 const isBehind = ({ oldestAgeMs, recent }: ProjectionFacts) =>
   oldestAgeMs > gapMaxMs || (recent !== null && recent.lagP95Ms > gapMaxMs && oldestAgeMs > 0)
 
+/** What keeps them, and what to do about it: a cause that no worker can help comes first. */
+const whyBehind = ({ breakers, failures, pausedAt, projection, workers }: ProjectionFacts) => {
+  const [breaker] = breakers
+  const failed = failures.throttled + failures.other
+  const look = command("outbox list --status pending")
+  if (pausedAt !== null) return ["it is paused", command(`outbox resume ${projection}`)] as const
+  if (workers.length === 0) return ["no worker drains it (poll)", "node programs/worker.js"] as const
+  if (breaker !== undefined) {
+    return [`its destination refuses everything: ${breaker.errorType}`, "mend the destination"] as const
+  }
+  if (failures.lost > 0) {
+    return [
+      `${count(failures.lost, "attempt")} lost the lease lately (reclaim)`,
+      "look at the log of the worker that loses them"
+    ] as const
+  }
+  return failed > 0
+    ? [`${count(failed, "attempt")} failed lately`, `mend the destination; by row: ${look}`] as const
+    : ["its workers are behind (lag)", "start more workers, or raise OUTBOX_CONCURRENCY"] as const
+}
+
 const gap = ({ projections }: DatabaseFacts): Said => {
   const slow = projections.filter(isBehind).toSorted((a, b) => b.oldestAgeMs - a.oldestAgeMs)[0]
   if (slow === undefined) return { health: "ok", cause: "nothing waits for long" }
-  const { breakers, failures, oldestAgeMs, projection, recent, workers } = slow
-  const [why, fix] = workers.length === 0
-    ? ["no worker drains it (poll)", "node programs/worker.js"]
-    : failures.lost > 0
-    ? [`${failures.lost} attempts lost their lease lately (reclaim)`, "look at the log of the worker that loses them"]
-    : breakers.length > 0
-    ? [`its destination refuses everything: ${breakers[0]!.errorType}`, "mend the destination"]
-    : ["its workers are behind (lag)", "start more workers, or raise OUTBOX_CONCURRENCY"]
+  const { failures, oldestAgeMs, projection, recent, workers } = slow
+  const [why, fix] = whyBehind(slow)
   return {
     health: "fail",
     cause: `the oldest change waits for ${Math.round(oldestAgeMs / 1_000)} s in ${projection}: ${why}`,
@@ -78,7 +105,8 @@ const gap = ({ projections }: DatabaseFacts): Said => {
       oldest_ms: Math.round(oldestAgeMs),
       lag_p95_ms: recent === null ? null : Math.round(recent.lagP95Ms),
       workers: workers.length,
-      lost: failures.lost
+      lost: failures.lost,
+      failed: failures.throttled + failures.other
     },
     fix
   }
@@ -95,7 +123,7 @@ const engine = ({ projections }: DatabaseFacts): Said => {
   if (throttled > 0) {
     return {
       health: "fail",
-      cause: `the destination answers 429: ${throttled} attempts lately`,
+      cause: `the destination answers 429: ${count(throttled, "attempt")} lately`,
       evidence,
       fix: "lower OUTBOX_CONCURRENCY or OUTBOX_BATCH_SIZE, or give the engine more"
     }
@@ -143,7 +171,7 @@ const identities = ({ leasesOfNobody, ownersTwice, workersKilled }: DatabaseFact
   return workersKilled.length > 0
     ? {
       health: "warn",
-      cause: `${workersKilled.length} workers ended without a word, the last of them ${workersKilled.at(-1)}`,
+      cause: `${count(workersKilled.length, "worker")} ended without a word: ${workersKilled.slice(-3).join(", ")}`,
       evidence: { killed: workersKilled.length, ports },
       fix: "stop workers with SIGTERM; look for what killed them"
     }
@@ -165,18 +193,22 @@ const retries = ({ dead, failures }: DatabaseFacts): Said => {
     const { errorType, projection, rows } = dead[0]!
     return {
       health: "fail",
-      cause: `${buried} rows are dead, ${rows} of them in ${projection} because of ${errorType}`,
+      cause: `${count(buried, "row is", "rows are")} dead${
+        rows === buried ? ` in ${projection},` : `, ${rows} of them in ${projection}`
+      } because of ${errorType}`,
       evidence,
-      fix: `mend the cause, then: wordloom outbox replay --projection ${projection} --error-type ${errorType}`
+      fix: `mend the cause, then: ${command(`outbox replay --projection ${projection} --error-type ${errorType}`)}`
     }
   }
   return first === undefined
     ? { health: "ok", cause: "nothing was tried again lately", evidence }
     : {
       health: "warn",
-      cause: `${first.times} attempts failed lately with ${first.errorType}, the highest is attempt ${first.attempt}`,
+      cause: `${
+        count(first.times, "attempt")
+      } failed lately with ${first.errorType}, the highest is attempt ${first.attempt}`,
       evidence,
-      fix: "wordloom outbox list --status pending"
+      fix: command("outbox list --status pending")
     }
 }
 
@@ -189,7 +221,7 @@ const guard = ({ leasesOver, projections }: DatabaseFacts): Said => {
       health: leasesOver.length > 0 ? "fail" : "warn",
       cause: leasesOver.length > 0
         ? `the lease of ${leasesOver[0]} is over, and nobody has taken its rows back`
-        : `${lost} attempts lost their lease lately: killed, or slower than it`,
+        : `${count(lost, "attempt")} lost the lease lately: killed, or slower than it`,
       evidence,
       fix: leasesOver.length > 0
         ? "start a worker: node programs/worker.js"
@@ -204,7 +236,7 @@ const reclaims = ({ lostAgain: [first, ...others] }: DatabaseFacts): Said =>
       health: "fail",
       cause: `${first.event} was lost ${first.times} times, the last time by ${first.worker}`,
       evidence: { event: first.event, times: first.times, worker: first.worker, others: others.length },
-      fix: `look at the log of ${first.worker}; wordloom explain --event ${first.event}`
+      fix: `look at the log of ${first.worker}; ${command(`explain --event ${first.event}`)}`
     }
 
 const idle = ({ projections }: DatabaseFacts): Said => {

@@ -45,6 +45,9 @@ export interface Answered {
   readonly body: string
 }
 
+/** What is said of somebody who answered in another protocol, such as gRPC's. */
+export const notHttp = "who listens there speaks no HTTP"
+
 /** Asks other programs, each within a bounded time. */
 export class Probes extends Context.Service<Probes, {
   /** `post`: JSON. A string is why there was no answer. */
@@ -96,8 +99,8 @@ export interface SystemFacts {
   readonly logs: LogFacts | null
   /** Why the database did not answer, or what it says. */
   readonly database: DatabaseFacts | string
-  /** Why the engine did not answer. */
-  readonly engineAway: string | null
+  /** Why the engine did not answer, or that it has nothing to answer from. */
+  readonly engineAway: { readonly why: string; readonly noIndex: boolean } | null
   /** What became of a span that was sent; `null`: none was, as nothing is exported. */
   readonly sent: Answered | string | null
   /** Where traces are asked for; `null`: nobody said where. */

@@ -1,7 +1,7 @@
 /** The findings about traces: whether they arrive, and where they are found; no IO. */
 import { batches } from "./Batches.ts"
-import type { Check, Said } from "./Check.ts"
-import type { SystemFacts } from "./SystemFacts.ts"
+import { type Check, command, type Said } from "./Check.ts"
+import { notHttp, type SystemFacts } from "./SystemFacts.ts"
 
 const off = (tracing: string): Said => ({
   health: "warn",
@@ -37,19 +37,21 @@ const notTaken = ({ sampler, sent, tracesUrl, tracing }: SystemFacts): Said | un
   }
 }
 
-const isAt = (place: string, { tracesUrl }: SystemFacts, found: boolean | string | null, fix: string): Said =>
-  found === true
-    ? {
-      health: "ok",
-      cause: `a span was sent and found again at ${place}`,
-      evidence: { endpoint: tracesUrl, backend: place }
-    }
-    : {
-      health: "fail",
-      cause: `a span was sent, but is not at ${place}: ${typeof found === "string" ? found : "no such trace"}`,
-      evidence: { endpoint: tracesUrl, backend: place },
-      fix
-    }
+interface Place {
+  readonly url: string
+  readonly found: boolean | string | null
+  /** What to do where the span is not there, and where nobody could look. */
+  readonly unless: string
+  readonly away: string
+}
+
+const isAt = ({ tracesUrl }: SystemFacts, { away, found, unless, url }: Place): Said => {
+  const evidence = { endpoint: tracesUrl, backend: url }
+  if (found === true) return { health: "ok", cause: `a span was sent and found again at ${url}`, evidence }
+  return typeof found === "string"
+    ? { health: "fail", cause: `a span was sent, but could not be looked for at ${url}: ${found}`, evidence, fix: away }
+    : { health: "fail", cause: `a span was sent, but is not at ${url}: no such trace`, evidence, fix: unless }
+}
 
 const arrives = (facts: SystemFacts): Said => {
   const { backend, found, tracesUrl } = facts
@@ -60,7 +62,12 @@ const arrives = (facts: SystemFacts): Said => {
       evidence: { endpoint: tracesUrl },
       fix: "WORDLOOM_TRACE_URL, or --traces, and doctor looks for that span too"
     }
-    : isAt(backend, facts, found, "look at the collector's own exporter, and whether both speak of the same backend"))
+    : isAt(facts, {
+      url: backend,
+      found,
+      unless: "look at the collector's own exporter, and whether both speak of the same backend",
+      away: "start it, or say where traces are looked at with --traces"
+    }))
 }
 
 /** Grafana shows what Tempo has. */
@@ -68,14 +75,11 @@ const inTempo = (facts: SystemFacts): Said => {
   const { tempo } = facts
   return notTaken(facts) ?? (tempo === null
     ? { health: "skip", cause: "nobody said where Tempo is (--tempo http://localhost:3200/api)" }
-    : isAt(
-      tempo.url,
-      facts,
-      tempo.found,
-      typeof tempo.found === "string"
-        ? "start Tempo, or say where it is with --tempo"
-        : "let the collector export to Tempo too; Grafana's data source must be that Tempo"
-    ))
+    : isAt(facts, {
+      ...tempo,
+      unless: "let the collector export to Tempo too; Grafana's data source must be that Tempo",
+      away: "start Tempo, or say where it is with --tempo"
+    }))
 }
 
 const { operation, service } = batches
@@ -101,7 +105,7 @@ const inList = ({ listed }: SystemFacts): Said => {
       health: "warn",
       cause: `${missed} of the newest ${byOperation.length} batches are not in the list of ${service} alone`,
       evidence,
-      fix: `look by operation, too: wordloom trace verify --service ${service} --operation ${operation}`
+      fix: `look by operation, too: ${command(`trace verify --service ${service} --operation ${operation}`)}`
     }
 }
 
@@ -131,15 +135,14 @@ const restored = ({ backend, database, trace }: SystemFacts): Said => {
 
 const port = ({ sent, tracesUrl, tracing }: SystemFacts): Said => {
   if (tracing !== "export") return { health: "ok", cause: "nothing is exported" }
-  const is4317 = /:4317(\/|$)/.test(tracesUrl)
-  return is4317
-    ? {
-      health: "fail",
-      cause: `${tracesUrl}: port 4317 speaks gRPC, this exporter speaks HTTP`,
-      evidence: { endpoint: tracesUrl, answer: typeof sent === "string" ? sent : sent?.status ?? null },
-      fix: "OTEL_EXPORTER_OTLP_ENDPOINT=http://…:4318"
-    }
-    : { health: "ok", cause: "the exporter's port is not gRPC's", evidence: { endpoint: tracesUrl } }
+  const evidence = { endpoint: tracesUrl, answer: typeof sent === "string" ? sent : sent?.status ?? null }
+  const fix = "OTEL_EXPORTER_OTLP_ENDPOINT=http://…:4318"
+  if (/:4317(\/|$)/.test(tracesUrl)) {
+    return { health: "fail", cause: `${tracesUrl}: port 4317 speaks gRPC, this exporter speaks HTTP`, evidence, fix }
+  }
+  return sent === notHttp
+    ? { health: "fail", cause: `${tracesUrl}: ${notHttp}, as a port for gRPC does`, evidence, fix }
+    : { health: "ok", cause: "the exporter's port is not gRPC's", evidence }
 }
 
 export const traceChecks: ReadonlyArray<Check> = [

@@ -1,6 +1,6 @@
 /** The five looks of S1-17, each with its evidence; no IO. */
 import type { Answer, Evidence, Question } from "./Explanation.ts"
-import { aheadMax, rowKey } from "./Facts.ts"
+import { aheadMax, rowKey, statusOf } from "./Facts.ts"
 import { type Case, isExpired } from "./Judge.ts"
 import { ahead, because, count, duration, isoOf, maybeIso, rounded } from "./Say.ts"
 import { estimateMs } from "./Sentences.ts"
@@ -25,13 +25,15 @@ const sourceOfTruth = ({ change: { entity, kind, version } }: Case): Given => {
 const outbox = (facts: Case): Given => {
   const { projection, row } = facts
   if (row === undefined) {
-    return isExpired(facts)
+    return facts.change.entity === undefined
+      ? ["unknown", "no row of it is left", { row: null }]
+      : isExpired(facts)
       ? ["unknown", "its row was finished longer ago than rows are kept", { row: null }]
       : ["no", `no row of the ${projection} outbox tells of it`, { row: null }]
   }
   return ["yes", `row ${rowKey(row)} was written at ${isoOf(row.createdAt)}`, {
     row: rowKey(row),
-    state: row.state,
+    status: statusOf(row),
     op: row.op,
     version: row.version,
     request_id: row.requestId,
@@ -42,7 +44,7 @@ const outbox = (facts: Case): Given => {
 const worker = ({ at, details: { attempts }, row, system }: Case): Given => {
   const last = attempts.at(-1)
   const evidence: Evidence = {
-    state: row?.state ?? null,
+    status: row === undefined ? null : statusOf(row),
     attempts: attempts.length,
     worker: row?.claim?.worker ?? last?.worker ?? null,
     outcome: last?.outcome ?? null,
@@ -55,19 +57,21 @@ const worker = ({ at, details: { attempts }, row, system }: Case): Given => {
   }
   if (row === undefined) return ["unknown", "there is no row that a worker could handle", evidence]
   if (row.state === "done") {
-    return ["yes", `${last?.worker ?? "a worker"} handled it in ${count(attempts.length, "attempt")}`, evidence]
+    return [
+      "yes",
+      `${last === undefined ? "a worker" : `worker ${last.worker}`} handled it in ${count(attempts.length, "attempt")}`,
+      evidence
+    ]
   }
   if (row.state === "dead") return ["no", `given up: ${because(row.errorType, row.detail)}`, evidence]
   if (row.claim !== null) {
-    return ["no", `${row.claim.worker} has it since ${duration((at - row.claim.claimedAt) / 1_000)}`, evidence]
+    return ["no", `worker ${row.claim.worker} has had it for ${duration((at - row.claim.claimedAt) / 1_000)}`, evidence]
   }
   const tried = row.attempts === 0 ? "nobody has tried it yet" : `${count(row.attempts, "attempt")} failed`
   return [
     "no",
     `${tried}; ${system.workers.length === 0 ? "no worker runs" : count(system.workers.length, "worker")}`,
-    {
-      ...evidence
-    }
+    evidence
   ]
 }
 
@@ -87,6 +91,7 @@ const index = ({ change, engine, index, place, projection }: Case): Given => {
     searched_version: index?.searched?.version ?? null
   }
   if (place === undefined) return ["unknown", `unknown, the engine does not answer: ${engine.away}`, known]
+  if (engine.noIndex) return ["no", `the engine (${engine.name}) has no index yet: a worker makes it`, known]
   const stored = index?.stored
   const has = stored === undefined
     ? "it has nothing of it"
@@ -108,9 +113,10 @@ const lagMinMs = 5_000
 const lag = (facts: Case): Given => {
   const { details, system: { oldestAgeMs, recent, workers } } = facts
   const usual = recent === null ? 0 : recent.lagP95Ms
-  const grows = oldestAgeMs > Math.max(lagMinMs, 3 * usual) || (workers.length === 0 && oldestAgeMs > 0)
+  const isUntold = facts.row?.processedAt === null
+  const grows = oldestAgeMs > Math.max(lagMinMs, 3 * usual) || (workers.length === 0 && (oldestAgeMs > 0 || isUntold))
   const behind = oldestAgeMs === 0
-    ? "nothing waits"
+    ? `nothing ${isUntold ? "else " : ""}waits`
     : `the oldest that waits does so for ${duration(oldestAgeMs)}`
   const lately = recent === null
     ? "nothing was finished yet"

@@ -10,7 +10,8 @@ import {
   type EngineFacts,
   type Gathered,
   type RowFacts,
-  rowKey
+  rowKey,
+  statusOf
 } from "./Facts.ts"
 import { type Case, caseOf, inPlace, isWorse, judge } from "./Judge.ts"
 import { isoOf, maybeIso, msOf, rounded } from "./Say.ts"
@@ -30,7 +31,7 @@ const shownRow = (row: RowFacts): Row => ({
   id: row.id,
   entity_version: row.version,
   op: row.op,
-  status: row.state === "done" || row.state === "dead" ? row.state : row.claim === null ? "pending" : "processing",
+  status: statusOf(row),
   attempts: row.claim === null ? row.attempts : row.attempts + 1,
   next_attempt_at: maybeIso(row.dueAt),
   lease_owner: row.claim?.worker ?? null,

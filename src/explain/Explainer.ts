@@ -24,40 +24,44 @@ export const before = (id: EntityId): EntityId => {
 
 const byId = (entries: ReadonlyArray<IndexEntry>) => new Map(entries.map((entry) => [entry.id, entry]))
 
-const messageOf = (error: { readonly message: string; readonly cause?: unknown }): string => {
-  const { cause } = error
-  return cause instanceof Error && cause.message !== "" ? cause.message : error.message
-}
-
-/** What both sides say of some entities; of what searches find, only what is alive. */
-const lookUp = Effect.fnUntraced(function*(ids: ReadonlyArray<EntityId>, engineMs: number) {
-  const [index, source] = [yield* SearchIndex, yield* SearchSource]
-  const expected = byId(ids.length === 0 ? [] : yield* source.entriesOf(ids))
-  const asked = Effect.gen(function*() {
+/** What searches show, only of what is alive. An engine without an index has answered: it has nothing. */
+const askEngine = (ids: ReadonlyArray<EntityId>) =>
+  Effect.gen(function*() {
+    const index = yield* SearchIndex
     const stored = byId(yield* index.entriesOf(ids))
     const searched = yield* Effect.forEach(
       ids,
       (id) => Effect.map(index.entries({ after: before(id), to: id }, 1), ([entry]) => [id, entry] as const),
       { concurrency: 4 }
     )
-    return { stored, searched: new Map(searched) }
+    return { stored, searched: new Map(searched), noIndex: false }
   }).pipe(
+    Effect.catchIf(
+      ({ reason }) => reason === "no_index",
+      () => Effect.succeed({ stored: byId([]), searched: byId([]), noIndex: true })
+    )
+  )
+
+/** What both sides say of some entities. */
+const lookUp = Effect.fnUntraced(function*(ids: ReadonlyArray<EntityId>, engineMs: number) {
+  const [{ engine: name }, source] = [yield* SearchIndex, yield* SearchSource]
+  const expected = byId(ids.length === 0 ? [] : yield* source.entriesOf(ids))
+  const found = ids.length === 0 ? undefined : yield* askEngine(ids).pipe(
     Effect.timeoutOrElse({
       duration: engineMs,
-      orElse: () => Effect.fail({ message: `no answer in ${duration(engineMs)}` })
+      orElse: () => Effect.fail({ why: `no answer in ${duration(engineMs)}` })
     }),
     Effect.result
   )
-  const found = ids.length === 0 ? undefined : yield* asked
   if (found !== undefined && Result.isFailure(found)) {
-    return { name: index.engine, away: messageOf(found.failure), entries: new Map() } satisfies EngineFacts
+    return { name, away: found.failure.why, noIndex: false, entries: new Map() } satisfies EngineFacts
   }
   const entries = new Map(ids.map((id): readonly [EntityId, IndexFacts] => [id, {
     expected: expected.get(id),
     stored: found?.success.stored.get(id),
     searched: found?.success.searched.get(id)
   }]))
-  return { name: index.engine, away: null, entries } satisfies EngineFacts
+  return { name, away: null, noIndex: found?.success.noIndex ?? false, entries } satisfies EngineFacts
 })
 
 export class Explainer extends Context.Service<Explainer, {

@@ -108,8 +108,8 @@ export type Attempt = typeof Attempt.Type
 
 /**
  * `api`: from the request's start, where its id tells it, to the entity's write; `commit`: to its outbox row; `queue`:
- * until a claim took it; `attempts`: those that failed or were lost; `backoff`: until it was due again. Of the attempt
- * that succeeded: `load`, `engine`, `ack`. `refresh`: until searches show it.
+ * until a claim took it; `attempts`: those that failed or were lost; `backoff`: until it was due again; `replay`:
+ * from its end until somebody had it replayed. Of the attempt that succeeded: `load`, `engine`, `ack`. `refresh`: until searches show it.
  */
 export const Stage = Schema.Literals([
   "api",
@@ -117,6 +117,7 @@ export const Stage = Schema.Literals([
   "queue",
   "attempts",
   "backoff",
+  "replay",
   "load",
   "engine",
   "ack",
@@ -146,6 +147,7 @@ export const Spent = Schema.Struct({
   queue: maybe(Schema.Number),
   attempts: maybe(Schema.Number),
   backoff: maybe(Schema.Number),
+  replay: maybe(Schema.Number),
   load: maybe(Schema.Number),
   engine: maybe(Schema.Number),
   ack: maybe(Schema.Number),
@@ -163,7 +165,9 @@ export const SlowCause = Schema.Literals([
   "engine_throttled",
   "engine_errors",
   "paused",
-  "breaker"
+  "breaker",
+  "blocked",
+  "replay"
 ])
 export type SlowCause = typeof SlowCause.Type
 

@@ -173,8 +173,14 @@ export interface EngineFacts {
   readonly name: "postgres" | "elasticsearch"
   /** Why it did not answer. */
   readonly away: string | null
+  /** It answered that there is none. */
+  readonly noIndex: boolean
   readonly entries: ReadonlyMap<EntityId, IndexFacts>
 }
+
+/** In the contract's words. */
+export const statusOf = ({ claim, state }: Pick<RowFacts, "claim" | "state">) =>
+  state === "done" || state === "dead" ? state : claim === null ? "pending" : "processing"
 
 export const rowKey = ({ id, projection }: { readonly projection: Projection; readonly id: number }): string =>
   `${projection}/${id}`

@@ -34,7 +34,7 @@ const waiting = (facts: Case, row: RowFacts): Said => {
   return {
     sentence: `${what(facts)} waits in the ${facts.projection} outbox for ${from}: ${
       ahead(details.ahead)
-    } before it${when}; ${worksOn(facts)}.`,
+    } before it${when}${row.errorType === null ? "" : `; ${tried(row)}`}; ${worksOn(facts)}.`,
     steps: system.workers.length === 0 ? [startWorker] : [...busy, again(facts)]
   }
 }
@@ -43,7 +43,7 @@ const laneHeld = (facts: Case, claim: ClaimFacts): Said => {
   const { at } = facts
   const over = claim.until <= at
   const how = over
-    ? `whose lease is over since ${since(claim.until, at)}`
+    ? `whose lease ended ${since(claim.until, at)} ago`
     : `which has had it for ${since(claim.claimedAt, at)}, until ${isoOf(claim.until)}`
   const looked = step(`look at the log of worker ${claim.worker}`)
   const next = facts.system.workers.length === 0 ? startWorker : again(facts)
@@ -70,7 +70,7 @@ const paused = (facts: Case): Said => {
   const { at, projection, system: { pausedAt, pausedReason } } = facts
   const why = pausedReason === null ? "" : ` ("${pausedReason}")`
   return {
-    sentence: `${what(facts)} waits because ${projection} is paused for ${since(pausedAt ?? at, at)}${why}.`,
+    sentence: `${what(facts)} waits because ${projection} has been paused for ${since(pausedAt ?? at, at)}${why}.`,
     steps: [step(`let the workers go on with ${projection}`, `node programs/wordloom.js outbox resume ${projection}`)]
   }
 }
@@ -87,24 +87,26 @@ const breakerOpen = (facts: Case): Said => {
   }
 }
 
+/** While a breaker is open, a row is tried now and then, and none of that is counted. */
+const tried = ({ attempts, detail, errorType }: RowFacts): string =>
+  attempts === 0
+    ? `it was tried and refused, which costs it no attempt: ${because(errorType, detail)}`
+    : `${count(attempts, "attempt")} failed, the last with ${because(errorType, detail)}`
+
 const backingOff = (facts: Case, row: RowFacts): Said => {
-  const tried = row.attempts === 0 ? "it was given back untried" : `${count(row.attempts, "attempt")} failed`
   const due = row.dueAt ?? facts.at
   return {
-    sentence:
-      `${what(facts)} is backing off until ${isoOf(due)} (${since(facts.at, due)} from now): ${tried}, the last ` +
-      `with ${because(row.errorType, row.detail)}.`,
+    sentence: `${what(facts)} is backing off until ${isoOf(due)} (${since(facts.at, due)} from now): ${tried(row)}.`,
     steps: [step("it is tried again by itself; see why it failed", doctor.command), again(facts)]
   }
 }
 
-const leased = (facts: Case, { claim }: RowFacts): Said => {
-  const { at, details } = facts
+const leased = (facts: Case, { attempts, claim }: RowFacts): Said => {
   const { claimedAt, until, worker } = claim!
   return {
-    sentence: `${what(facts)} is leased by worker ${worker} since ${since(claimedAt, at)} (attempt ${
-      details.attempts.length + 1
-    }), until ${isoOf(until)}.`,
+    sentence: `${what(facts)} is leased by worker ${worker} since ${isoOf(claimedAt)} (${
+      since(claimedAt, facts.at)
+    } ago, attempt ${attempts + 1}), until ${isoOf(until)}.`,
     steps: [again(facts), step(`if it stays so, look at the log of worker ${worker}`)]
   }
 }
@@ -114,7 +116,7 @@ const leaseLost = (facts: Case, { claim }: RowFacts): Said => {
   const last = details.attempts.at(-1)
   const how = claim === null
     ? `worker ${last?.worker ?? "unknown"} lost its lease in attempt ${last?.attempt ?? 1}; the row is due again`
-    : `the lease of worker ${claim.worker} is over since ${since(claim.until, at)} and nobody has settled it`
+    : `the lease of worker ${claim.worker} ended ${since(claim.until, at)} ago and nobody has settled it`
   const next = facts.system.workers.length === 0
     ? startWorker
     : again(facts)
@@ -155,7 +157,9 @@ const searchable = (facts: Case): Said => {
     ? "searches no longer find it"
     : `searches show v${index.stored.version}`
   const took = row?.processedAt === undefined || row.processedAt === null
-    ? row === undefined ? "; its outbox row is gone by now" : `, although its outbox row is still ${row.state}`
+    ? row === undefined
+      ? "; its outbox row is gone by now"
+      : `, although its outbox row is still ${row.claim === null ? "pending" : `with worker ${row.claim.worker}`}`
     : row.state === "dead"
     ? `, although its outbox row is dead (${row.errorType ?? "unknown"})`
     : `, ${since(row.createdAt, row.processedAt)} after the change`
@@ -201,7 +205,9 @@ const indexAhead = (facts: Case): Said => {
 
 const drift = (facts: Case): Said => {
   const { change, engine, index, projection, row } = facts
-  const told = row === undefined
+  const told = change.entity === undefined
+    ? `the database has no such ${change.kind}`
+    : row === undefined
     ? isExpired(facts) ? "its outbox row is gone by now" : "no outbox row tells of it"
     : `the outbox says ${row.state}`
   const has = projection !== "search"

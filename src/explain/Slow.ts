@@ -2,7 +2,8 @@
 import type { Evidence, Slow, SlowCause, Spent, Verdict } from "./Explanation.ts"
 import { aheadMax, type AttemptFacts, recentMinutes } from "./Facts.ts"
 import type { Case } from "./Judge.ts"
-import { ahead, duration, msOf, rounded } from "./Say.ts"
+import { ahead, count, duration, msOf, rounded } from "./Say.ts"
+import { isFinal } from "./Timeline.ts"
 
 /** A wait behind so many rows is a backlog; behind fewer, nobody looked. */
 const backlogFrom = 100
@@ -10,10 +11,25 @@ const backlogFrom = 100
 const isThrottled = ({ errorType }: AttemptFacts) => errorType?.endsWith("_429") === true
 const isLost = ({ outcome }: AttemptFacts) => outcome === "lease_lost"
 
-/** Of a failed attempt, with the back-off that it led to. */
-const costOf = ({ at, row }: Case, { claimedAt, dueAt, endedAt }: AttemptFacts) => {
-  const end = Math.max(endedAt, dueAt ?? endedAt)
-  return msOf((row?.processedAt === null ? Math.min(at, end) : end) - claimedAt)
+/**
+ * Of a failed attempt, with the back-off that it led to and, once it was tried again, all that came before: a breaker
+ * that is open for a while delays as well, and leaves nothing that would tell of it.
+ */
+const costOf = ({ at, details: { attempts }, row }: Case, attempt: AttemptFacts) => {
+  const { claimedAt, dueAt, endedAt } = attempt
+  const due = Math.max(endedAt, dueAt ?? endedAt)
+  const next = attempts[attempts.indexOf(attempt) + 1]?.claimedAt ?? row?.claim?.claimedAt
+  const end = isLost(attempt) || isFinal(attempt) ? due : next ?? Math.min(at, due)
+  return { whole: msOf(end - claimedAt), queue: msOf(Math.max(0, end - due)) }
+}
+
+const waitOf = ({ row, system }: Case, before: number, verdict: Verdict): SlowCause => {
+  if (verdict === "paused") return "paused"
+  if (verdict === "breaker_open") return "breaker"
+  if (verdict === "blocked" || (row?.claim === null && row.laneClaim !== null && system.workers.length > 0)) {
+    return "blocked"
+  }
+  return before >= backlogFrom ? "backlog" : "poll"
 }
 
 const sum = (values: ReadonlyArray<number>) => values.reduce((all, each) => all + each, 0)
@@ -21,21 +37,15 @@ const sum = (values: ReadonlyArray<number>) => values.reduce((all, each) => all 
 const shares = (facts: Case, spent: Spent, verdict: Verdict): ReadonlyArray<readonly [SlowCause, number]> => {
   const { details: { ahead: before, attempts }, row } = facts
   const of = (which: (attempt: AttemptFacts) => boolean) =>
-    sum(attempts.filter(which).map((attempt) => costOf(facts, attempt)))
+    sum(attempts.filter(which).map((attempt) => costOf(facts, attempt).whole))
   const failed = (attempt: AttemptFacts) => attempt.errorType !== null && !isThrottled(attempt) && !isLost(attempt)
   const overdue = verdict === "lease_lost" && row?.claim !== null && row?.claim !== undefined
     ? msOf(facts.at - row.claim.claimedAt)
     : 0
-  const queue = spent.queue ?? 0
-  const wait: SlowCause = verdict === "paused"
-    ? "paused"
-    : verdict === "breaker_open"
-    ? "breaker"
-    : before >= backlogFrom
-    ? "backlog"
-    : "poll"
+  const afterFailures = sum(attempts.map((attempt) => costOf(facts, attempt).queue))
   return [
-    [wait, queue],
+    [waitOf(facts, before, verdict), Math.max(0, (spent.queue ?? 0) - afterFailures)],
+    ["replay", spent.replay ?? 0],
     ["reclaim", of(isLost) + overdue],
     ["engine_slow", spent.engine ?? 0],
     ["engine_throttled", of(isThrottled)],
@@ -76,6 +86,17 @@ const workersOf = ({ row, system: { workers } }: Case): string => {
     : `workers at work: ${workers.length}`
 }
 
+/** What keeps all rows from being tried is not kept with each of them. */
+const unless = ({ system: { failures, workers } }: Case): string => {
+  const failed = failures.throttled + failures.other
+  return failed === 0 || workers.length === 0
+    ? ""
+    : `; ${
+      count(failed, "attempt")
+    } failed in the last ${recentMinutes} minutes, so its destination may have refused ` +
+      "everything"
+}
+
 const sentenceOf = (cause: SlowCause, ms: number, facts: Case): string => {
   const { details, system } = facts
   const took = duration(ms)
@@ -85,7 +106,9 @@ const sentenceOf = (cause: SlowCause, ms: number, facts: Case): string => {
     : `; over the last rows the median is ${duration(system.recent.engineP50Ms)}`
   switch (cause) {
     case "poll":
-      return `It waited ${took} with ${ahead(details.ahead)} before it: nobody looked for it (${workers}).`
+      return `It waited ${took} with ${ahead(details.ahead)} before it: nobody looked for it (${workers})${
+        unless(facts)
+      }.`
     case "backlog":
       return `It waited ${took} behind ${ahead(details.ahead)}: the workers are behind (${workers}).`
     case "reclaim":
@@ -93,13 +116,17 @@ const sentenceOf = (cause: SlowCause, ms: number, facts: Case): string => {
     case "engine_slow":
       return `The destination took ${took} of it${usual}.`
     case "engine_throttled":
-      return `The destination was asked for too much (429): ${took} went into tries that it refused and the back-off.`
+      return `The destination was asked for too much (429): ${took} went into tries that it refused and the waits after them.`
     case "engine_errors":
-      return `The destination failed: ${took} went into tries that failed and the back-off.`
+      return `The destination failed: ${took} went into tries that failed and the waits after them.`
     case "paused":
       return `It has waited ${took} while its projection is paused.`
     case "breaker":
       return `It has waited ${took} while the destination refuses everything.`
+    case "blocked":
+      return `It has waited ${took} behind another batch of its lane, or behind an earlier change of its entity.`
+    case "replay":
+      return `It was done or dead for ${took}, until it was replayed.`
   }
 }
 

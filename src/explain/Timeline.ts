@@ -77,37 +77,40 @@ const attempted = (attempt: AttemptFacts): ReadonlyArray<Part> =>
     text: `${attempt.worker}: ${attempt.outcome}${attempt.errorType === null ? "" : `, ${attempt.errorType}`}`
   }]
 
-/** Until it may be tried again, then until somebody does. */
-const between = (
-  { attempt, dueAt, endedAt }: AttemptFacts,
-  until: DatabaseMicros,
-  open: boolean
-): ReadonlyArray<Part> => {
-  const due = Math.min(until, Math.max(endedAt, dueAt ?? endedAt))
-  const backsOff = due > endedAt
-  return [
-    ...(backsOff
-      ? [
-        {
-          stage: "backoff",
-          from: endedAt,
-          to: due,
-          attempt,
-          open: open && due === until,
-          text: "backs off"
-        } as const
-      ]
-      : []),
-    ...(until > due ? [queue(due, until, attempt + 1, open)] : [])
-  ]
+interface Gap {
+  readonly until: DatabaseMicros
+  readonly open: boolean
+  /** The attempt that it ends with. */
+  readonly next: number
+  /** Of a row that was replayed and is still to be told, since when it is due. */
+  readonly replayedAt: DatabaseMicros | null
 }
 
-const ongoing = ({ at, details, row }: Case): ReadonlyArray<Part> =>
+/** Nothing more comes of it, unless somebody has the row replayed. */
+export const isFinal = (attempt: AttemptFacts) => isOk(attempt) || attempt.outcome === "dead_lettered"
+
+/** Until it may be tried again, then until somebody does. */
+const between = (before: AttemptFacts, { next, open, replayedAt, until }: Gap): ReadonlyArray<Part> => {
+  const { attempt, dueAt, endedAt } = before
+  const isReplay = isFinal(before)
+  const due = Math.min(until, Math.max(endedAt, isReplay ? replayedAt ?? until : dueAt ?? endedAt))
+  const rest: Part = {
+    from: endedAt,
+    to: due,
+    open: open && due === until,
+    ...(isReplay
+      ? { stage: "replay", attempt: next, text: `${isOk(before) ? "done" : "dead"}, until it was replayed` }
+      : { stage: "backoff", attempt, text: "backs off" })
+  }
+  return [...(due === endedAt ? [] : [rest]), ...(until > due ? [queue(due, until, next, open)] : [])]
+}
+
+const ongoing = ({ at, row }: Case): ReadonlyArray<Part> =>
   row === undefined || row.claim === null ? [] : [{
     stage: "attempts",
     from: row.claim.claimedAt,
     to: at,
-    attempt: details.attempts.length + 1,
+    attempt: row.attempts + 1,
     open: true,
     text: `${row.claim.worker} has it`
   }]
@@ -130,14 +133,21 @@ const partsOf = (facts: Case): ReadonlyArray<Part> => {
   const claimed = row.claim?.claimedAt ?? at
   const first = attempts[0]?.claimedAt ?? (isOpen ? claimed : row.processedAt ?? at)
   const tries = attempts.flatMap((attempt, index) => {
-    const next = attempts[index + 1]?.claimedAt
-    const last = next === undefined && !isOpen
-    const gap = last ? [] : between(attempt, next ?? claimed, next === undefined && row.claim === null)
-    return [...attempted(attempt), ...gap]
+    const next = attempts[index + 1]
+    if (next === undefined && !isOpen) return attempted(attempt)
+    const gap = next === undefined
+      ? { until: claimed, open: row.claim === null, next: row.attempts + 1, replayedAt: row.dueAt }
+      : { until: next.claimedAt, open: false, next: next.attempt, replayedAt: null }
+    return [...attempted(attempt), ...between(attempt, gap)]
   })
   return [
     ...beforeRow(facts, row),
-    queue(row.createdAt, Math.max(first, row.createdAt), 1, isOpen && attempts.length === 0 && row.claim === null),
+    queue(
+      row.createdAt,
+      Math.max(first, row.createdAt),
+      attempts[0]?.attempt ?? 1,
+      isOpen && attempts.length === 0 && row.claim === null
+    ),
     ...tries,
     ...ongoing(facts),
     ...afterRow(facts)
@@ -189,6 +199,7 @@ export const spentOf = ({ projection, row }: Case, timeline: ReadonlyArray<Segme
     queue: of("queue"),
     attempts: of("attempts"),
     backoff: of("backoff"),
+    replay: of("replay"),
     load: of("load"),
     engine: of("engine"),
     ack: of("ack"),

@@ -1,5 +1,5 @@
 /** What the checks of a process are made of: each is bounded in time, and tells that it failed, not what is inside. */
-import { Context, Duration, Effect, Layer, Option } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Option } from "effect"
 import { leaving } from "../outbox/Leaving.ts"
 import { SeriesAlarm } from "../telemetry/SeriesAlarm.ts"
 import { EventLoop } from "./EventLoop.ts"
@@ -17,10 +17,12 @@ export const FurtherChecks = Context.Reference<{ readonly ready: Checks; readonl
 export const latency = (elapsed: Duration.Duration) => Math.round(Duration.toMillis(elapsed) * 100) / 100
 
 export const checked = <A, E, R>(check: Effect.Effect<A, E, R>, within: Duration.Duration) =>
-  Effect.timed(leaving(check)).pipe(
-    Effect.timeout(within),
-    Effect.map(([elapsed]): CheckResult => ({ status: "pass", latency_ms: latency(elapsed) })),
-    Effect.catchCause(() => Effect.succeed<CheckResult>({ status: "fail", message: "no answer" })),
+  Effect.timed(Effect.exit(Effect.timeout(leaving(check), within))).pipe(
+    Effect.map(([elapsed, exit]): CheckResult => ({
+      status: Exit.isSuccess(exit) ? "pass" : "fail",
+      latency_ms: latency(elapsed),
+      ...(Exit.isSuccess(exit) ? {} : { message: "no answer" })
+    })),
     Effect.withTracerEnabled(false)
   )
 

@@ -3,16 +3,22 @@ import { Effect } from "effect"
 import { withoutStack } from "../telemetry/Spans.ts"
 import { Logic } from "./Logic.ts"
 
-const inSpan = (name: string, session_id: string) =>
-  Effect.withSpan(`gateway.grpc.${name}`, { kind: "client", attributes: { session_id } }, withoutStack)
+const of = (session_id: string) => ({ kind: "client", attributes: { session_id } } as const)
 
 /** That a member has left, and who is there, is nobody's question. */
 export const asking = Effect.map(Logic, (logic) =>
   Logic.of({
     ...logic,
-    sendMessage: (chat) => inSpan("send_message", chat.session_id)(logic.sendMessage(chat)),
-    history: (session, after, limit) => inSpan("history", session)(logic.history(session, after, limit)),
-    join: (ref, gateway) => inSpan("join", ref.id)(logic.join(ref, gateway))
+    sendMessage: (chat) =>
+      logic.sendMessage(chat).pipe(
+        Effect.withSpan("gateway.grpc.send_message", of(chat.session_id), withoutStack)
+      ),
+    history: (session, after, limit) =>
+      logic.history(session, after, limit).pipe(
+        Effect.withSpan("gateway.grpc.history", of(session), withoutStack)
+      ),
+    join: (ref, gateway) =>
+      logic.join(ref, gateway).pipe(Effect.withSpan("gateway.grpc.join", of(ref.id), withoutStack))
   }))
 
 /** What the wire knows of a question; one without a span of its own says nothing of it in another's. */

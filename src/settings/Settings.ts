@@ -41,7 +41,7 @@ const lookUp = (env: Environment, names: ReadonlyArray<string>, takesNothing = f
 }
 
 /** A message has one line for each mistake, whatever the value holds. */
-const onOneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ").slice(0, 80)
+export const onOneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ").slice(0, 80)
 
 const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNullable<A>, Mistake> => {
   const found = lookUp(env, spec.names, spec.kind.takesNothing)
@@ -80,7 +80,10 @@ const together = (values: SettingValues): ReadonlyArray<Mistake> => [
     : [])
 ]
 
-export const read = (env: Environment): Result.Result<SettingValues, SettingsInvalid> => {
+/** What a program cannot do without, beyond what is allowed to all. */
+export type Demand = (values: SettingValues) => ReadonlyArray<Mistake>
+
+export const read = (env: Environment, demand: Demand = () => []): Result.Result<SettingValues, SettingsInvalid> => {
   const raw: Record<string, unknown> = {}
   const mistakes: Array<Mistake> = []
   for (const [key, spec] of Object.entries(table)) {
@@ -90,7 +93,7 @@ export const read = (env: Environment): Result.Result<SettingValues, SettingsInv
   }
   const values = derive(raw as unknown as Raw)
   const alone = new Set(mistakes.map(({ name }) => name))
-  const all = [...mistakes, ...together(values).filter(({ name }) => !alone.has(name))]
+  const all = [...mistakes, ...[...together(values), ...demand(values)].filter(({ name }) => !alone.has(name))]
   return all.length > 0 ? Result.fail(new SettingsInvalid({ mistakes: all })) : Result.succeed(values)
 }
 
@@ -118,10 +121,13 @@ export const describe = (env: Environment): ReadonlyArray<Effective> => {
     const text = asGiven ? found.text : print(effective)
     const value = text === "" ? "" : spec.kind.shown(text)
     const decidedElsewhere = found === undefined && value !== print(spec.fallback)
+    const decider = spec === table.tracing && values?.["sdkDisabled"] === true
+      ? table.sdkDisabled.names[0]
+      : found?.name ?? (decidedElsewhere ? "other settings" : "default")
     return {
       name: spec.names[0],
       value,
-      source: found?.name ?? (decidedElsewhere ? "other settings" : "default"),
+      source: decider,
       meaning: spec.meaning
     }
   })
@@ -144,5 +150,6 @@ export const notices = (env: Environment, values: SettingValues): ReadonlyArray<
 }
 
 export class Settings extends Context.Service<Settings, SettingValues>()("wordloom/settings/Settings") {
-  static readonly layer = (env: Environment) => Layer.effect(Settings, Effect.fromResult(read(env)))
+  static readonly layer = (env: Environment, demand?: Demand) =>
+    Layer.effect(Settings, Effect.fromResult(read(env, demand)))
 }

@@ -40,6 +40,9 @@ const outcomeOf = (attempt: TraceSpan) => text(attempt, "outcome") || "lost"
 
 const isEnded = (attempt: TraceSpan) => isSettled(attempt) || text(attempt, "outcome") === "released"
 
+/** A try that was not its row's own, as while the destination refuses everything, costs no attempt and says so. */
+const isCounted = (attempt: TraceSpan) => attempt.attributes["counted"] !== false
+
 /** A row's attempts count from one without a gap; a replayed row counts anew, what was given back does not count. */
 const judgeNumbers = (row: RowStory): ReadonlyArray<string> => {
   const problems: Array<string> = []
@@ -54,7 +57,7 @@ const judgeNumbers = (row: RowStory): ReadonlyArray<string> => {
     } else if (at <= highest && !isLost && !mayRepeat) {
       problems.push(`${called(attempt)} follows attempt ${highest}: every attempt has its own number`)
     }
-    mayRepeat = isEnded(attempt) || isLost
+    mayRepeat = isEnded(attempt) || isLost || !isCounted(attempt)
     highest = isSettled(attempt) ? 0 : Math.max(highest, at)
   }
   return problems

@@ -168,6 +168,18 @@ export const remoteSuite = (wire: Wire, plane: PlaneOver, nobodyThere: Layer.Lay
       }))))
     })
 
+    it.live("says that a stage was given up, which is an answer like any other, and serves the next payload", () => {
+      let ends = true
+      return Effect.gen(function*() {
+        const error = yield* failureOf(Front.find(query("dog"), 1, undefined))
+        assert.deepInclude(error, { _tag: "StageFailed", message: "the recall stage of the search is unreachable" })
+        ends = false
+        assert.deepStrictEqual((yield* Front.find(query("dog"), 1, undefined)).items, [])
+      }).pipe(Effect.provide(over(plane, ({ recall }) => ({
+        recall: (...asked) => ends ? Effect.interrupt : recall(...asked)
+      }))))
+    })
+
     it.live("refuses at once what is more than a process holds, and goes on when there is room again", () => {
       let [asked, isFree] = [0, true]
       const hung = Deferred.makeUnsafe<void>()

@@ -94,6 +94,42 @@ describe("the trace of a request", () => {
       assert.deepStrictEqual(queue, [backoff![1], 15_000])
     }).pipe(working(inTurn(failed(), written))))
 
+  it.effect("says of a try that cost the row no attempt that it is not counted", () =>
+    Effect.gen(function*() {
+      yield* request()
+      yield* runOnce
+      const process = yield* only("outbox.process")
+      const marks = { attempt: 1, outcome: "retry_scheduled", retry_reason: "4xx", counted: false }
+      assert.deepInclude(Spans.attributesOf(process), marks)
+    }).pipe(working(always(failed({ class: "configuration", errorType: "es_4xx" })))))
+
+  it.effect("shows 429, a time-out, 503 and then success as four attempts side by side, each with its reason", () =>
+    Effect.gen(function*() {
+      yield* request()
+      for (let attempt = 1; attempt <= 4; attempt++) {
+        assert.strictEqual(yield* runOnce, 1)
+        yield* TestClock.adjust("1 minute")
+      }
+      const told = (yield* treeOfRow("attempt", "result", "retry_reason")).filter((line) => line.includes("process"))
+      assert.deepStrictEqual(told, [
+        "  outbox.process CONSUMER attempt=1 result=failed retry_reason=429 ERROR",
+        "  outbox.process CONSUMER attempt=2 result=failed retry_reason=timeout ERROR",
+        "  outbox.process CONSUMER attempt=3 result=failed retry_reason=5xx ERROR",
+        "  outbox.process CONSUMER attempt=4 result=ok"
+      ])
+      assert.deepInclude((yield* rows)[0], { status: "done", attempts: 4 })
+    }).pipe(
+      working(
+        inTurn(
+          failed(),
+          failed({ class: "transient", errorType: "timeout" }),
+          failed({ class: "transient", errorType: "es_503" }),
+          written
+        ),
+        { options: { attemptsMax: 10 } }
+      )
+    ))
+
   it.effect("shows the burial of a row that will never be accepted", () =>
     Effect.gen(function*() {
       yield* request()

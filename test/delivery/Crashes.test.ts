@@ -14,7 +14,8 @@ import * as ScriptedDestination from "../support/ScriptedDestination.ts"
 import * as Working from "../support/Working.ts"
 
 const { accepted, always, failed, requested, written } = ScriptedDestination
-const { away, leasesThat, rows, start, statuses, store, working } = Working
+const { only } = Spans
+const { away, killedAfterClaim, leasesThat, request, rows, start, statuses, store, working } = Working
 
 const options = { ...Working.options, attemptsMax: 10 }
 const runOnce = Turn.runOnce(options)
@@ -96,6 +97,22 @@ describe("a row that kills its workers", () => {
       working(always(written), { options }),
       (test) => Effect.suspend(() => Effect.provideService(test, Metric.MetricRegistry, new Map()))
     ))
+
+  it.effect("says in its trace that it was buried for that, as the row itself does", () =>
+    Effect.gen(function*() {
+      yield* request(changeOf({ id: idInLane(1) }))
+      for (let crash = 1; crash <= crashes.deadAt; crash++) {
+        yield* crash <= crashes.aloneAt ? killedAfterClaim : claimAlone({ worker: "w-killed" })
+        assert.strictEqual(yield* lost, 1)
+      }
+      assert.strictEqual((yield* rowOf(1)).error_type, "crash_loop")
+      assert.strictEqual((yield* only("outbox.dead_letter")).attributes.get("error.type"), "crash_loop")
+      const attempts = yield* Spans.named("outbox.attempt_lost")
+      assert.deepStrictEqual(
+        attempts.map(({ attributes }) => attributes.get("error.type")),
+        Array.from({ length: crashes.deadAt }, () => "lease_expired")
+      )
+    }).pipe(working(always(written), { options })))
 })
 
 describe("a worker that tries a row alone", () => {

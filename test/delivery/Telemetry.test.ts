@@ -1,6 +1,6 @@
-/** Telemetry that breaks changes no row's outcome; telemetry that works counts every row once. */
+/** P-12, P-13: telemetry that breaks changes no row's outcome, its own; one that works counts each once. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Metric, Random, Tracer } from "effect"
+import { Effect, Layer, Logger, Metric, Random, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { crashes } from "../../src/outbox/Leases.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
@@ -32,6 +32,16 @@ const brokenMetrics = Layer.succeed(Metric.MetricRegistry, new BrokenRegistry())
 const silent = Logger.layer([])
 
 const result = Effect.map(rows, (all) => all.map(({ attempts, error_type, status }) => [status, attempts, error_type]))
+
+/** What may be said of a row, and what becomes of it: its status, its attempts and why. */
+const answers = {
+  written: { outcome: written, row: ["done", 1, null] },
+  superseded: { outcome: superseded, row: ["done", 1, null] },
+  throttled: { outcome: failed(), row: ["pending", 1, "es_429"] },
+  transient: { outcome: failed({ class: "transient", errorType: "es_503" }), row: ["pending", 1, "es_503"] },
+  poison: { outcome: poison, row: ["dead", 1, "es_mapping"] },
+  nothing: { outcome: undefined, row: ["pending", 1, "internal"] }
+}
 
 /** Rows that fare differently, one of them after a crash. */
 const oneBatch = (telemetry: Layer.Layer<never>, spans = Spans.layer) =>
@@ -85,6 +95,26 @@ describe("telemetry", () => {
         assert.deepStrictEqual(yield* outage(telemetry, spans), Array.from({ length: 11 }, () => "done"))
       }))
   }
+
+  it.effect.prop(
+    "changes nothing of this, working or throwing: each row of a batch is settled by what was said of it alone",
+    { said: Schema.NonEmptyArray(Schema.Literals(Object.keys(answers) as [keyof typeof answers])) },
+    ({ said }) => {
+      const destination = ScriptedDestination.layer(({ id }) => Effect.succeed(answers[said[id - 1]!].outcome))
+      const batch = (telemetry: Layer.Layer<never>, spans = Spans.layer) =>
+        Effect.gen(function*() {
+          yield* commitMany(said.length)
+          yield* Effect.provide(runOnce, telemetry)
+          return yield* result
+        }).pipe(working(destination, { spans }))
+      return Effect.gen(function*() {
+        const expected = said.map((word) => answers[word].row)
+        assert.deepStrictEqual(yield* batch(silent), expected)
+        assert.deepStrictEqual(yield* batch(Layer.merge(brokenMetrics, brokenLogger), brokenTracer), expected)
+      })
+    },
+    { arbitrary: { runs: 50 } }
+  )
 
   it.effect("counts every row once, by what became of it", () =>
     Effect.gen(function*() {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { diagnose } from "../../src/doctor/Diagnosis.ts"
 import { logFactsOf } from "../../src/doctor/LogFacts.ts"
-import type { DatabaseFacts, SystemFacts } from "../../src/doctor/SystemFacts.ts"
+import { type DatabaseFacts, notHttp, type SystemFacts } from "../../src/doctor/SystemFacts.ts"
 import type { ProjectionFacts } from "../../src/explain/Facts.ts"
 import type { TraceSpan } from "../../src/trace/Trace.ts"
 
@@ -115,13 +115,20 @@ const broken: ReadonlyArray<readonly [ids: string, change: Partial<SystemFacts>,
   ["DX-05", { listed: { byService: ["1"], byOperation: ["1", "2"] } }, /1 of the newest 2 batches are not in the list/],
   ["DX-05", { listed: { byService: ["1"], byOperation: [] } }, /no trace of .+ has projection\.process_batch/],
   ["DX-07", { tempo: { url: "http://t/api", found: false } }, /is not at http:\/\/t\/api: no such trace/],
-  ["DX-07", { tempo: { url: "http://t/api", found: "refused" } }, /is not at http:\/\/t\/api: refused/],
+  [
+    "DX-07",
+    { tempo: { url: "http://t/api", found: "refused" } },
+    /could not be looked for at http:\/\/t\/api: refused/
+  ],
+  ["DX-01", { found: "refused" }, /could not be looked for at http:\/\/localhost:16686\/api: refused/],
   [
     "DX-02",
     on({ rowsWithoutTrace: 3, requestsWithoutTrace: 2 }),
     /3 of the last 10 rows .+ 2 of them come from requests/
   ],
-  ["DX-03", traced(...request.slice(0, 2)), /the worker's spans are not in that trace/],
+  ["DX-02", on({ rows: 0, rowsWithoutTrace: 0 }), /^there is no row yet/],
+  ["DX-03 DX-20", traced(...request.slice(0, 2)), /the worker's spans are not in that trace/],
+  ["DX-01 DX-04 DX-07", { sent: notHttp }, /speaks no HTTP/],
   ["DX-04", { tracesUrl: "http://localhost:4317/v1/traces" }, /port 4317 speaks gRPC/],
   ["DX-06", { logsAreJson: false }, /text for people/],
   ["DX-06", { logs: logFactsOf([...lines, "x", "y", "z"]) }, /3 of the last 5 log lines are no JSON/],
@@ -140,21 +147,39 @@ const broken: ReadonlyArray<readonly [ids: string, change: Partial<SystemFacts>,
   ],
   ["DX-09", { echoed: false }, /drops the x-request-id/],
   ["DX-10", on({ drift: 4 }), /4 entities differed/],
-  ["DX-10", { engineAway: "no node" }, /the search engine does not answer: no node/],
+  ["DX-10", { engineAway: { why: "no node", noIndex: false } }, /the search engine does not answer: no node/],
   ["DX-10", onSearch({ pausedAt: 1 }), /search is paused/],
   ["DX-11", onSearch({ oldestAgeMs: 20_000, workers: [] }), /20 s in search: no worker drains it \(poll\)/],
   ["DX-11", onSearch({ oldestAgeMs: 20_000 }), /its workers are behind \(lag\)/],
+  ["DX-10 DX-11", onSearch({ oldestAgeMs: 20_000, pausedAt: 1 }), /search is paused/],
+  [
+    "DX-11",
+    onSearch({ oldestAgeMs: 20_000, failures: { throttled: 0, lost: 0, other: 9 } }),
+    /9 attempts failed lately/
+  ],
   ["DX-11 DX-15", onSearch({ oldestAgeMs: 20_000, failures: { throttled: 0, lost: 2, other: 0 } }), /\(reclaim\)/],
   ["DX-12", onSearch({ recent: { ...projection.recent!, lagP50Ms: 4_000, engineP95Ms: 3_000 } }), /up to 3000 ms/],
   ["DX-12", onSearch({ failures: { throttled: 7, lost: 0, other: 0 } }), /answers 429: 7 attempts/],
   ["DX-13", on({ leasesOfNobody: ["w9"] }), /worker w9 holds a lease, but does not live/],
-  ["DX-13", on({ workersKilled: ["w9"] }), /1 workers ended without a word/],
-  ["DX-14", on({ dead: [{ projection: "search", errorType: "es_mapping", rows: 3 }] }), /3 rows are dead/],
+  ["DX-13", on({ workersKilled: ["w9"] }), /^1 worker ended without a word: w9/],
+  [
+    "DX-14",
+    on({ dead: [{ projection: "search", errorType: "es_mapping", rows: 3 }] }),
+    /^3 rows are dead in search, because of es_mapping/
+  ],
+  [
+    "DX-14",
+    on({ dead: [{ projection: "search", errorType: "es_4xx", rows: 1 }] }),
+    /^1 row is dead in search, .+ es_4xx/
+  ],
+  ["DX-10", on({ drift: 1 }), /^1 entity differed/],
   ["DX-14", on({ failures: [{ errorType: "es_503", times: 5, attempt: 3 }] }), /5 attempts failed lately with es_503/],
   ["DX-15", on({ leasesOver: ["w9"] }), /the lease of w9 is over/],
   ["DX-16", on({ lostAgain: [{ event: "search/7", times: 3, worker: "w9" }] }), /search\/7 was lost 3 times/],
   ["DX-17", { ready: answered(503, "{\"checks\":{\"database\":{\"status\":\"fail\"}}}") }, /503: database fails/],
+  ["DX-17", { ready: answered(400) }, /is not the API: .+ answers 400/],
   ["DX-18", { liveness: [{ file: "api.yaml", path: "/health/ready" }] }, /api\.yaml asks \/health\/ready/],
+  ["DX-19", { metrics: answered(404, "not here") }, /no metrics are at .+\/metrics/],
   ["DX-19", { metrics: answered(200, many) }, /b has 1001 series/],
   ["DX-13", on({ ownersTwice: ["w9"] }), /two processes work as w9/],
   [
@@ -184,6 +209,36 @@ describe("doctor", () => {
       for (const { fix, health } of wrong) if (health !== "skip") assert.isNotEmpty(fix)
     })
   }
+
+  it("does not ask for more workers where changes wait for another reason", () => {
+    const fixOf = (change: Partial<ProjectionFacts>) =>
+      diagnose({ ...healthy, ...onSearch({ oldestAgeMs: 20_000, ...change }) }).find(({ id }) => id === "DX-11")!.fix
+    assert.strictEqual(fixOf({ pausedAt: 1 }), "node programs/wordloom.js outbox resume search")
+    assert.match(fixOf({ failures: { throttled: 0, lost: 0, other: 9 } })!, /^mend the destination/)
+    assert.match(fixOf({})!, /more workers/)
+  })
+
+  it("tells a store that is away from one that a span did not reach", () => {
+    const fixOf = (found: boolean | string) => diagnose({ ...healthy, found }).find(({ id }) => id === "DX-01")!.fix
+    assert.match(fixOf("refused")!, /^start it, or say where traces are looked at with --traces/)
+    assert.match(fixOf(false)!, /^look at the collector's own exporter/)
+  })
+
+  it("says of no worker's spans that they hang where they should when there are none", () => {
+    const found = diagnose({ ...healthy, ...traced(...request.slice(0, 2)) }).find(({ id }) => id === "DX-20")!
+    assert.strictEqual(found.health, "skip")
+  })
+
+  it("says its commands as they can be pasted, after any clone", () => {
+    const said = broken.flatMap(([, change]) => diagnose({ ...healthy, ...change })).map(({ cause, fix }) =>
+      `${cause} ${fix}`
+    )
+    const pasted = said.flatMap((text) =>
+      text.match(/(?:\S+ )?\S*wordloom(?:\.js)? (?:explain|outbox|reconcile|trace)\b/g) ?? []
+    )
+    assert.isNotEmpty(pasted)
+    for (const command of pasted) assert.match(command, /^node programs\/wordloom\.js /)
+  })
 
   it("counts what failed by its reason and attempt", () => {
     const failures = [{ errorType: "es_503", times: 5, attempt: 3 }, { errorType: "es_429", times: 2, attempt: 1 }]

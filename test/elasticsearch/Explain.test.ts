@@ -1,6 +1,7 @@
 /** Explain beside a real Elasticsearch: what searches show, what only a refresh will show, and what is away. */
 import { afterAll, assert, it } from "@effect/vitest"
 import type { Explanation } from "../../src/explain/Explanation.ts"
+import { askDoctor } from "../support/Doctors.ts"
 import { asking, command, type ExplainPage, explainPage } from "../support/ExplainAsked.ts"
 import { until } from "../support/Programs.ts"
 import { newTag, programsEnv, type RunningApi, runningApi } from "../support/RunningApi.ts"
@@ -101,5 +102,40 @@ if ("missing" in real) {
     }
     way.cut()
     assert.strictEqual((await ask("tag", second)).verdict, "index_unknown")
+  })
+  it("tells an engine that has no index yet from one that does not answer, and what makes the index", async () => {
+    const engine = {
+      WORDLOOM_SEARCH: "elasticsearch",
+      ELASTIC_URL: url,
+      ELASTIC_INDEX: `wordloom-none-${crypto.randomUUID()}`
+    }
+    const fresh = await runningApi({ env: engine })
+    try {
+      const env = { ...programsEnv(fresh.database), ...engine }
+      const { id } = await newTag(fresh.call)
+      const told = await asking(fresh, env, undefined)("tag", id)
+      assert.strictEqual(told.verdict, "waiting")
+      assert.isTrue(told.engine.reachable, told.engine.detail ?? "")
+      const looked = told.changes[0]!.answers.find(({ question }) => question === "index")!
+      assert.deepInclude(looked, {
+        answer: "no",
+        text: "the engine (elasticsearch) has no index yet: a worker makes it"
+      })
+      const none = "the search engine (elasticsearch) has no index yet: a worker makes it"
+      const found = await fresh.call("GET", "/api/v1/search?q=tag")
+      assert.deepInclude(found, { status: 503 })
+      assert.strictEqual(found.body.detail, none)
+      const doctor = await askDoctor(env, "--api", fresh.base)
+      assert.deepInclude(doctor.of("DX-10"), { health: "fail", cause: none })
+      assert.match(
+        doctor.of("DX-10").fix!,
+        /^node programs\/worker\.js; .+ node programs\/wordloom\.js reconcile --repair$/
+      )
+      const away = await askDoctor({ ...env, ELASTIC_URL: "http://127.0.0.1:1" }, "--api", fresh.base)
+      assert.match(away.of("DX-10").cause, /does not answer: connect ECONNREFUSED/)
+      assert.match(away.of("DX-10").fix!, /ELASTIC_URL/)
+    } finally {
+      await fresh.stop()
+    }
   })
 }

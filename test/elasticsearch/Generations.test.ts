@@ -51,7 +51,7 @@ const guarding = () =>
           const { cause } = yield* Effect.flip(prepare)
           assert.match(
             (cause as Error).message,
-            /-000001 has the mapping 0123456789abcdef and not .*"wordloom reindex"$/
+            /-000001 has the mapping 0123456789abcdef and not .*"node programs\/wordloom\.js reindex"$/
           )
           assert.strictEqual(yield* writeOne(), "configuration es_mapping_foreign")
           yield* told("POST", "_aliases", { actions: [{ add: { index: `${name}-000001`, alias: `${name}-write` } }] })

@@ -73,7 +73,10 @@ const preparing = () =>
           yield* told("PUT", `${name}-000001`, { aliases: { [name]: {} } })
           assert.match(yield* objection, /is not an index of this product$/)
           yield* told("PUT", `${name}-000001/_mapping`, { _meta: { wordloom_mapping: "older" } })
-          assert.match(yield* objection, /has the mapping older and not [0-9a-f]{16}: run "wordloom reindex"$/)
+          assert.match(
+            yield* objection,
+            /has the mapping older and not [0-9a-f]{16}: run "node programs\/wordloom\.js reindex"$/
+          )
         })
       )
     )

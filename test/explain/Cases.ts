@@ -148,7 +148,7 @@ export const given = (all: Given = {}): Case => {
   return caseOf(change, projection, {
     asked: all.asked ?? { by: "tag", id },
     at: now,
-    engine: { name: all.engine ?? "elasticsearch", away, entries: new Map([[id, facts]]) },
+    engine: { name: all.engine ?? "elasticsearch", away, noIndex: false, entries: new Map([[id, facts]]) },
     given: { retentionMs: 86_400_000, pollMs: 1_000, engineMs: 2_000, slowMs: 1_000, traceUrl: undefined },
     projections: [systemOf(projection, system)]
   })

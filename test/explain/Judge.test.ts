@@ -120,6 +120,41 @@ describe("the verdict", () => {
     assert.strictEqual(judge(facts), "drift")
   })
 
+  const sentences: ReadonlyArray<readonly [when: string, given: Given, said: RegExp]> = [
+    ["failed before", {
+      row: { ...backsOff, attempts: 2, errorType: "timeout", detail: "no answer in 10s", dueAt: ago(1) }
+    }, /; 2 attempts failed, the last with timeout: no answer in 10s; 1 worker at work\.$/],
+    ["was refused while a breaker tried it", {
+      row: { ...backsOff, attempts: 0, errorType: "es_503", detail: "no shards" }
+    }, /: it was tried and refused, which costs it no attempt: es_503: no shards\.$/],
+    [
+      "is shown, and its worker has not settled it",
+      { row: { claim: claimOf(100, 30_000) }, index: shown },
+      /although its outbox row is still with worker w1\.$/
+    ],
+    ["is shown before its turn", { index: shown }, /although its outbox row is still pending\.$/],
+    [
+      "is of no entity",
+      { entity: undefined, row: undefined, index: { stored: entry(1), searched: entry(1) } },
+      /: the database has no such tag, but the index \(elasticsearch\) still has v1\.$/
+    ],
+    ["is leased again after a replay", {
+      row: { claim: claimOf(2_900, 30_000) },
+      details: { attempts: [attemptOf(90_000, 80_000, { attempt: 7, outcome: "dead_lettered" })] }
+    }, /is leased by worker w1 since \S+Z \(2\.9 s ago, attempt 1\), until /],
+    [
+      "is with a worker whose lease ended",
+      { row: { claim: claimOf(31_000, -5_500) } },
+      /the lease of worker w1 ended 5\.5 s ago and nobody has settled it/
+    ]
+  ]
+  for (const [when, facts, said] of sentences) {
+    it(`is said of a change that ${when} in words that are true`, () => {
+      const judged = given(facts)
+      assert.match(say(judge(judged) as Exclude<Verdict, "not_found">, judged).sentence, said)
+    })
+  }
+
   const untold: ReadonlyArray<Line> = [
     ["leased", "paused", { row: { claim: claimOf(100, 30_000) }, system: paused }],
     ["paused", "breaker", { system: { ...paused, breakers: [open("w1")] } }],
@@ -175,6 +210,14 @@ describe("the verdict", () => {
 })
 
 describe("the five answers of S1-17", () => {
+  it("call no backlog empty in which the change itself waits, and begin with no worker's name", () => {
+    const [, , worker, , lag] = answersOf(given({ row: { claim: claimOf(2_900, 30_000) } }))
+    assert.strictEqual(worker!.text, "worker w1 has had it for 2.9 s")
+    assert.match(lag!.text, /^nothing else waits; /)
+    const [, gone] = answersOf(given({ entity: undefined, row: undefined }))
+    assert.strictEqual(gone!.text, "no row of it is left")
+  })
+
   const ofAll = (facts: Given) => answersOf(given(facts)).map(({ answer }) => answer)
   const recent = { rows: 10, perSecond: 2, lagP50Ms: 20, lagP95Ms: 50, engineP50Ms: 5, engineP95Ms: 9 }
   const lines: ReadonlyArray<readonly [when: string, given: Given, answers: ReadonlyArray<string>]> = [
@@ -207,6 +250,10 @@ describe("the five answers of S1-17", () => {
       "no",
       "yes"
     ]],
+    ["a worker that is gone has it, and nobody else works", {
+      row: { claim: claimOf(60_000, -30_000) },
+      system: { workers: [] }
+    }, ["yes", "yes", "no", "no", "no"]],
     ["nobody works", { system: { oldestAgeMs: 1, workers: [] } }, ["yes", "yes", "no", "no", "no"]]
   ]
   for (const [when, facts, answers] of lines) {
@@ -221,7 +268,7 @@ describe("the five answers of S1-17", () => {
     const [truth, outbox, worker, index, lag] = answersOf(facts)
     assert.deepInclude(truth, { question: "source_of_truth" })
     assert.deepInclude(truth!.evidence, { version: 1, removed: false })
-    assert.deepInclude(outbox!.evidence, { row: "search/12", state: "waiting" })
+    assert.deepInclude(outbox!.evidence, { row: "search/12", status: "pending" })
     assert.deepInclude(worker!.evidence, { attempts: 1, outcome: "retry_scheduled", error_type: "es_429" })
     assert.deepInclude(index!.evidence, { engine: "elasticsearch", expected_version: 1, stored_version: null })
     assert.deepInclude(lag!.evidence, { ahead: 7, ahead_is_more: false, workers: 1 })

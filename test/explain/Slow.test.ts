@@ -75,6 +75,35 @@ const table: ReadonlyArray<Line> = [
     row: { state: "waiting", attempts: 1, errorType: "es_503", dueAt: now + 5_000_000, createdAt: ago(9_000) },
     details: { attempts: [attemptOf(8_990, 8_000, failed("es_503", -5_000))] }
   }],
+  ["engine_errors", "the engine failed, and what came after each failure is not anybody's being late", {
+    row: { ...done(40_000, 4_000), attempts: 2 },
+    details: {
+      attempts: [
+        attemptOf(39_000, 29_000, failed("timeout", 28_900)),
+        attemptOf(4_050, 4_000, { ...well(5, 20), attempt: 2 })
+      ]
+    }
+  }],
+  ["poll", "it failed for a moment, was due again, and nobody looks for it now", {
+    row: { state: "waiting", attempts: 1, errorType: "es_503", dueAt: ago(30_000), createdAt: ago(31_000) },
+    details: { attempts: [attemptOf(30_990, 30_900, failed("es_503", 30_000))] },
+    system: { workers: [] }
+  }],
+  ["replay", "it was dead until somebody replayed it", {
+    row: { ...done(60_000, 4_000), attempts: 1 },
+    details: {
+      attempts: [
+        attemptOf(59_990, 59_900, { outcome: "dead_lettered", errorType: "es_mapping" }),
+        attemptOf(4_050, 4_000, well(5, 20))
+      ]
+    }
+  }],
+  ["poll", "it was replayed a while ago, and nobody looks for it", {
+    row: { createdAt: ago(60_000), dueAt: ago(50_000), waitingSince: ago(50_000) },
+    details: { attempts: [attemptOf(59_990, 59_900, { outcome: "dead_lettered", errorType: "es_mapping" })] },
+    system: { workers: [] }
+  }],
+  ["blocked", "another batch has its lane", { row: { createdAt: ago(9_000), laneClaim: claimOf(9_000, 1_000) } }],
   ["paused", "its projection is paused", { row: { createdAt: ago(9_000) }, system: { pausedAt: ago(10_000) } }],
   ["breaker", "its destination refuses everything", {
     row: { createdAt: ago(9_000) },
@@ -122,7 +151,45 @@ describe("why it took long", () => {
   })
 })
 
+it("does not blame the workers alone while attempts fail, which may be why nobody looked", () => {
+  const { slow } = told({
+    row: done(20_000, 4_960),
+    details: { attempts: [attemptOf(5_000, 4_960, well(5, 20))] },
+    system: { failures: { throttled: 2, lost: 0, other: 20 } }
+  })
+  assert.match(
+    slow!.sentence,
+    /22 attempts failed in the last 10 minutes, so its destination may have refused everything/
+  )
+})
+
 describe("the timeline", () => {
+  it("tells what was dead from what waits, and numbers what follows a replay anew", () => {
+    const attempts = [
+      attemptOf(8_990, 8_900, { attempt: 3, outcome: "dead_lettered", errorType: "es_mapping" }),
+      attemptOf(4_050, 4_000, { ...well(10, 20), attempt: 1 })
+    ]
+    const { spent, timeline } = told({ row: done(9_000, 4_000), details: { attempts } })
+    assert.deepStrictEqual(timeline.map(({ attempt, ms, stage }) => [stage, attempt, ms]), [
+      ["queue", 3, 10],
+      ["attempts", 3, 90],
+      ["replay", 1, 4_850],
+      ["load", 1, 10],
+      ["engine", 1, 20],
+      ["ack", 1, 20]
+    ])
+    assert.deepInclude(spent, { queue: 10, replay: 4_850 })
+    const open = told({
+      row: { createdAt: ago(9_000), dueAt: ago(500), claim: claimOf(100, 1_000) },
+      details: { attempts: attempts.slice(0, 1) }
+    }).timeline
+    assert.deepStrictEqual(open.slice(-3).map(({ attempt, ms, stage }) => [stage, attempt, ms]), [
+      ["replay", 1, 8_400],
+      ["queue", 1, 400],
+      ["attempts", 1, 100]
+    ])
+  })
+
   it("lays the parts of a success end to end", () => {
     const { spent, timeline } = told({
       row: { ...done(1_000, 100), requestId: "r-1" },
@@ -145,6 +212,7 @@ describe("the timeline", () => {
       queue: 600,
       attempts: 0,
       backoff: 0,
+      replay: 0,
       load: 50,
       engine: 200,
       ack: 50,

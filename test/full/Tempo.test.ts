@@ -16,6 +16,7 @@ import { startProgram, until } from "../support/Programs.ts"
 import { chain } from "../support/RealtimeChain.ts"
 import { connect } from "../support/RealtimeClients.ts"
 import { listening, newTag, programsEnv } from "../support/RunningApi.ts"
+import { documented, isOfNumbers } from "../support/TraceQueries.ts"
 import { ofOwnId, sendTo } from "../trace/Otlp.ts"
 
 const lacking = process.env["WORDLOOM_FULL"] === "1"
@@ -166,11 +167,10 @@ describe.skipIf(lacking !== undefined)("Tempo", () => {
         return series.length >= 4
       })
 
-      for (const { query, where } of traceQueries) {
-        const isOfNumbers = query.includes("_over_time")
-        const path = isOfNumbers ? "metrics/query_range" : "search"
+      for (const query of [...traceQueries.map((asked) => asked.query), ...documented]) {
+        const path = isOfNumbers(query) ? "metrics/query_range" : "search"
         const found = await ask(`${tempo.url}/api/${path}`, { q: query, step: "15s", ...aroundNow() })
-        assert.isArray(isOfNumbers ? found.series : found.traces, where)
+        assert.isArray(isOfNumbers(query) ? found.series : found.traces, query)
       }
 
       const { pathname } = new URL(database.url)

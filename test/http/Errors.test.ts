@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { connect } from "node:net"
+import { gzipSync } from "node:zlib"
 import { apiForAll, fresh, isProblem, logLines, newTag } from "../support/RunningApi.ts"
 
 const id = "01890000-0000-7000-8000-000000000000"
@@ -108,6 +109,17 @@ describe("errors", () => {
     })
   }
 
+  it("answers 415 to a body without a type, and takes none for what needs none", async () => {
+    const name = fresh("no type")
+    const body = Buffer.from(JSON.stringify({ name, color: "#123456" }))
+    // fetch says nothing of bytes.
+    const answer = await fetch(`${running.base}/api/v1/tags`, { method: "POST", body })
+    assert.strictEqual(answer.status, 415)
+    assert.isEmpty(await running.database.query("select from tags where name = $1", name))
+    const nothing = await fetch(`${running.base}/api/v1/outbox/realtime/resume`, { method: "POST" })
+    assert.strictEqual(nothing.status, 200)
+  })
+
   for (const type of ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"]) {
     it(`takes a body of type ${type}`, async () => {
       const body = JSON.stringify({ name: fresh("json"), color: "#123456" })
@@ -136,6 +148,20 @@ describe("errors", () => {
       })
     }
   }
+
+  it("answers 413 to a body that says that it is long, before any of it has come", async () => {
+    const head = `POST /api/v1/tags HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${
+      limit + 1
+    }`
+    const answer = await sendRaw(`${head}\r\n\r\n`)
+    assert.strictEqual(answer.status, 413)
+    assert.include(answer.head, "connection: close")
+  })
+
+  it("answers 415 to a body that is compressed", async () => {
+    const body = gzipSync(JSON.stringify({ name: fresh("zipped"), color: "#123456" }))
+    isProblem(await call("POST", "/api/v1/tags", { body, headers: { "content-encoding": "gzip" } }), 415)
+  })
 
   it("answers 413 rather than 400 to a long body that is no JSON either", async () => {
     isProblem(await call("POST", "/api/v1/blocks", { body: "[".repeat(limit + 1) }), 413)

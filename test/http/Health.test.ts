@@ -58,6 +58,18 @@ describe.each(["api", "worker"] as const)("health of the %s", (name) => {
 
   it("answers /health/live with its status and the time", isLive)
 
+  it(`${name === "worker" ? "answers" : "does not have"} the short names that workers' probes may ask by`, async () => {
+    const live = await call("GET", "/healthz")
+    if (name === "api") return assert.deepStrictEqual([live.status, (await call("GET", "/readyz")).status], [404, 404])
+    assert.deepStrictEqual([live.status, live.body.status], [200, "healthy"])
+    // Its checks may be too late where the machine has much to do.
+    const { body } = await until("it to be ready", async () => {
+      const answer = await call("GET", "/readyz")
+      return answer.status === 200 && answer
+    })
+    assert.deepStrictEqual(body.checks.outbox, { status: "pass" })
+  })
+
   it("answers /health/ready with every check by name", async () => {
     const { body, headers, status } = await until("both looks to be in time", async () => {
       const answer = await ready()
@@ -111,6 +123,7 @@ describe.each(["api", "worker"] as const)("health of the %s", (name) => {
     assert.strictEqual(status, 503)
     assert.strictEqual(headers["content-type"], "application/json")
     assert.strictEqual(body.status, "unhealthy")
+    assert.deepStrictEqual(Object.keys(body.checks.database), ["status", "latency_ms", "message"])
     assert.strictEqual(body.checks.database.status, "fail")
     assert.strictEqual(body.checks.vector_database.status, "skip")
     assert.strictEqual(body.checks.oldest_transaction.status, "skip")

@@ -1,7 +1,9 @@
 /** `/metrics` of API and worker: well-formed, under the contract's names, and with a bounded number of series. */
 import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
 import { afterAll, beforeAll } from "vitest"
 import { reservePorts } from "../../infra/servers/system.js"
+import manifest from "../../package.json" with { type: "json" }
 import { call as callAnywhere } from "../support/HttpCall.ts"
 import { until } from "../support/Programs.ts"
 import { type Family, parseMetrics, parseOpenMetrics, type Sample, seriesOf } from "../support/Prometheus.ts"
@@ -18,7 +20,10 @@ describe("metrics", () => {
   beforeAll(async () => {
     const { metrics } = await reservePorts({ metrics: 0 })
     workerMetrics = `http://127.0.0.1:${metrics}/metrics`
-    running = await runningApi({ worker: true, env: { OUTBOX_METRICS_PORT: String(metrics) } })
+    running = await runningApi({
+      worker: true,
+      env: { OUTBOX_METRICS_PORT: String(metrics), WORDLOOM_ENV: "metrics-test" }
+    })
     const library = await newLibrary(call)
     await newTag(call)
     await call("POST", "/api/v1/blocks", { json: { library_id: library["id"], title: "t", body: "b" } })
@@ -111,6 +116,20 @@ describe("metrics", () => {
     )
   })
 
+  it("tells of statements that fail, too", async () => {
+    const insertions = async (name: string) =>
+      (await ofApi()).get(`wordloom_${name}`)?.samples
+        .find(({ labels, name: sample }) =>
+          labels["operation"] === "create" && labels["table"] === "tags" && !/_(bucket|sum)$/.test(sample)
+        )?.value
+    const names = ["db_queries_total", "db_query_duration_seconds"]
+    const before = await Promise.all(names.map(insertions))
+    const [tag] = (await call("GET", "/api/v1/tags")).body.items
+    const json = { name: tag.name, color: "#123456" }
+    assert.strictEqual((await call("POST", "/api/v1/tags", { json })).status, 409)
+    assert.deepStrictEqual(await Promise.all(names.map(insertions)), before.map((count) => count! + 1))
+  })
+
   it("tells of the worker's attempts, by projection", async () => {
     const metrics = await until("six attempts", async () => {
       const found = await scraped(workerMetrics)
@@ -163,12 +182,30 @@ describe("metrics", () => {
       ) {
         assert.isNotEmpty(metrics.get(name)?.samples ?? [], name)
       }
+      assert.deepStrictEqual(metrics.get("target_info")?.samples.map(({ labels, value }) => ({ labels, value })), [{
+        labels: { service_version: manifest.version, deployment_environment_name: "metrics-test" },
+        value: 1
+      }])
       const of = (name: string) => family(metrics, name, "gauge").samples.map(({ value }) => value)
       assert.deepStrictEqual(of("db_connections_max").map((max) => max > 0), [true])
       assert.deepStrictEqual(of("db_connections_open").map((open) => open >= 0), [true])
       assert.deepStrictEqual(of("db_connections_waiting"), [0])
       assert.deepStrictEqual(of("observability_series"), [seriesOf(metrics).size])
     }
+  })
+
+  /** S3-73, as far as it can be: of the names that have a thing behind them here. */
+  it("has samples of more than nine tenths of what docs/metrics.md lists by S3, after a few writes", async () => {
+    const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8")
+    const there = page.split("## What there is not")[0]!.split("\n").filter((line) => line.startsWith("| S3-"))
+    const listed = there.flatMap((line) => [...line.split("|")[2]!.matchAll(/`(\w+)[^`]*`/g)].map(([, name]) => name!))
+    const [api, worker] = await Promise.all([ofApi(), scraped(workerMetrics)])
+    const isTold = (name: string) =>
+      [api, worker].some((metrics) =>
+        [name, `wordloom_${name}`].some((each) => (metrics.get(each)?.samples.length ?? 0) > 0)
+      )
+    assert.isAtLeast(listed.length, 25)
+    assert.isAbove(listed.filter(isTold).length / listed.length, 0.9, listed.filter((name) => !isTold(name)).join())
   })
 
   it("has no series more after requests that nobody foresaw", async () => {

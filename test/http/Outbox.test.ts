@@ -199,6 +199,26 @@ describe("outbox", () => {
     assert.strictEqual((await stats("search"))["dead"], 0)
   })
 
+  it("makes rows due again once under an Idempotency-Key", async () => {
+    const { id: tag } = await newTag(call)
+    const id = await bury(tag, "es_once")
+    const ways = [
+      [`events/search/${id}/replay`, { headers: { "idempotency-key": "one-row" } }],
+      ["replay", { headers: { "idempotency-key": "rows" }, json: { projection: "search", error_type: "es_once" } }]
+    ] as const
+    for (const [path, said] of ways) {
+      const first = await call("POST", `/api/v1/outbox/${path}`, said)
+      assert.deepStrictEqual([first.status, first.body], [202, { replayed: 1 }])
+      assert.strictEqual(await bury(tag, "es_once"), id)
+      const again = await call("POST", `/api/v1/outbox/${path}`, said)
+      assert.deepStrictEqual([again.status, again.body], [202, { replayed: 1 }])
+      assert.strictEqual((await events(`projection=search&entity_id=${tag}`)).items[0]!["status"], "dead")
+      isProblem(await call("POST", "/api/v1/outbox/replay", { ...said, json: { projection: "realtime" } }), 409)
+    }
+    await call("POST", `/api/v1/outbox/events/search/${id}/replay`)
+    await done(tag)
+  })
+
   it("makes all finished rows due again when asked to", async () => {
     await newTag(call)
     const { body, status } = await call("POST", "/api/v1/outbox/replay", {

@@ -55,6 +55,24 @@ describe("pausing a projection", () => {
     }
   })
 
+  it("happens once under its Idempotency-Key, and so does resuming", async () => {
+    const [pauseAt, resumeAt] = ["/api/v1/outbox/realtime/pause", "/api/v1/outbox/realtime/resume"]
+    const pause = { headers: { "idempotency-key": "pause-1" }, json: { reason: "once" } }
+    const resume = { headers: { "idempotency-key": "resume-1" } }
+    const paused = await call("POST", pauseAt, pause)
+    const resumed = await call("POST", resumeAt, resume)
+    // Neither undoes what came after it.
+    assert.strictEqual((await call("POST", pauseAt, pause)).text, paused.text)
+    assert.deepInclude(await stats("realtime"), { paused: false })
+    await call("POST", pauseAt)
+    assert.strictEqual((await call("POST", resumeAt, resume)).text, resumed.text)
+    assert.deepInclude(await stats("realtime"), { paused: true })
+    isProblem(await call("POST", pauseAt, { ...pause, json: { reason: "another" } }), 409)
+    isProblem(await call("POST", "/api/v1/outbox/chronicle/pause", pause), 409)
+    isProblem(await call("POST", resumeAt, { headers: { "idempotency-key": "" } }), 400, ["idempotency-key"])
+    await call("POST", resumeAt)
+  })
+
   it("needs no reason, and no body", async () => {
     for (const said of [{}, { json: {} }, { json: { reason: "  " } }]) {
       const { body, status, text } = await call("POST", "/api/v1/outbox/realtime/pause", said)

@@ -161,6 +161,7 @@ describe("the pods", () => {
     const { gatewayHttpPort, logicHttpPort, queryHttpPort, queryPort, taskHttpPort } = values()
     assert.strictEqual(Redacted.value(databaseUrl!), "postgresql://u:p@h:5432/d")
     assert.strictEqual(httpHost, "0.0.0.0")
+    assert.strictEqual(httpPort, 8080, "S3-53")
     const published = deployments.map(({ spec }) =>
       Object.fromEntries(spec.template.spec.containers[0].ports.map((port: any) => [port.name, port.containerPort]))
     )

@@ -1,12 +1,13 @@
 /** The request plane over a real NATS; skipped where there is none (infra/install-nats.sh). */
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Redacted, Schedule } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Schedule, Scope } from "effect"
 import * as SearchIndexMemory from "../../layers/memory/SearchIndexMemory.ts"
 import * as PlaneConnection from "../../layers/nats/PlaneConnection.ts"
 import * as StageWire from "../../layers/nats/StageWire.ts"
 import * as RequestPlaneRemote from "../../layers/plane/RequestPlaneRemote.ts"
 import * as StageServer from "../../layers/plane/StageServer.ts"
 import { RequestPlane } from "../../src/plane/RequestPlane.ts"
+import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { parseQuery } from "../../src/search/SearchQuery.ts"
 import { type PlaneOver, remoteSuite, suite } from "../conformance/RequestPlaneSuite.ts"
 import { natsServer, noNats } from "../support/NatsServer.ts"
@@ -20,7 +21,10 @@ const client = RequestPlaneRemote.over({
   recall: StageWire.clientProtocol,
   hydrate: StageWire.clientProtocol
 })
-const server = StageServer.served("nats").pipe(Layer.provide(StageWire.serverProtocol))
+const server = StageWire.drained("10 seconds").pipe(
+  Layer.provide(StageServer.served("nats")),
+  Layer.provide(StageWire.serverProtocol)
+)
 
 const plane: PlaneOver = (index) => client.pipe(Layer.provide(Layer.provide(server, index)), Layer.provide(connection))
 
@@ -58,6 +62,38 @@ describeUnless(noNats, "NATS", () => {
         yield* Effect.promise(() => nats.again())
         assert.deepStrictEqual((yield* Effect.retry(asked, soon)).items, [])
       }).pipe(Effect.provide(both))
+    }).pipe(Effect.scoped))
+
+  it.live("answers what it has taken before it ends, and takes nothing more", () =>
+    Effect.gen(function*() {
+      const { url } = yield* natsServer
+      const [begun, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const slow = Layer.effect(
+        SearchIndex,
+        Effect.map(SearchIndex, (index) =>
+          SearchIndex.of({
+            ...index,
+            recall: (...wanted) =>
+              Deferred.succeed(begun, undefined).pipe(
+                Effect.andThen(Deferred.await(goOn)),
+                Effect.andThen(index.recall(...wanted))
+              )
+          }))
+      ).pipe(Layer.provide(SearchIndexMemory.layer))
+      const scope = yield* Scope.make()
+      yield* Layer.buildWithScope(server.pipe(Layer.provide(slow), Layer.provide(on(url))), scope)
+      yield* Effect.gen(function*() {
+        const taken = yield* Effect.forkChild(asked)
+        yield* Deferred.await(begun)
+        const ended = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        // From then on it is as if nobody served; one that was still taken would wait as long as the first.
+        yield* Effect.repeat(Effect.timeoutOption(refusal, "200 millis"), {
+          until: (message) => Option.isSome(message) && message.value.endsWith("unreachable")
+        })
+        yield* Deferred.succeed(goOn, undefined)
+        assert.deepStrictEqual((yield* Fiber.join(taken)).items, [])
+        yield* Fiber.join(ended)
+      }).pipe(Effect.provide(client.pipe(Layer.provide(on(url)))))
     }).pipe(Effect.scoped))
 
   it.live("lets installations with prefixes of their own share a server", () =>

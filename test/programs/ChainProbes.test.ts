@@ -80,7 +80,7 @@ describeUnless(noNats, "probes of the chain", () => {
       await shows("task", "wordloom_realtime_pushes_total{result=\"ok\"} 1", "wordloom_realtime_push_seconds_count 1")
 
       await logic.stop("SIGKILL")
-      assert.deepStrictEqual((await becomes("gateway", 503)).checks["logic"], down)
+      assert.deepInclude((await becomes("gateway", 503)).checks["logic"], down)
       assert.strictEqual((await ask("gateway", "/health/live")).status, 200)
       // What the worker of realtime relays nobody else does now.
       const replay = ["outbox", "replay", "--projection", "realtime", "--status", "done"]
@@ -96,7 +96,7 @@ describeUnless(noNats, "probes of the chain", () => {
 
       await running.nats.crash()
       for (const program of ["logic", "task", "worker"] as const) {
-        assert.deepStrictEqual((await becomes(program, 503)).checks["nats"], down)
+        assert.deepInclude((await becomes(program, 503)).checks["nats"], down)
         assert.strictEqual((await ask(program, "/health/live")).status, 200)
       }
       assert.strictEqual((await ready("gateway")).status, 200)

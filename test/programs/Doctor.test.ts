@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
@@ -106,7 +107,7 @@ describe("doctor", () => {
     const unsaid = (await doctor()).of("DX-07")
     if (jaeger === undefined) return assert.strictEqual(away.health, "warn")
     assert.strictEqual(away.health, "fail")
-    assert.match(away.cause, /a span was sent, but is not at http:\/\/127\.0\.0\.1:1\/api: (?!no such trace)/)
+    assert.match(away.cause, /a span was sent, but could not be looked for at http:\/\/127\.0\.0\.1:1\/api: \S/)
     assert.match(away.fix!, /start Tempo/)
     assert.strictEqual(unsaid.health, "skip")
     assert.match(unsaid.cause, /--tempo/)
@@ -151,6 +152,10 @@ describe("doctor", () => {
     assert.strictEqual(findings.find(({ id }) => id === "DX-06")!.cause, without.cause, piped.stderr)
 
     assert.strictEqual((await logs("")).health, "skip")
+    const nowhere = startProgram("wordloom", env, ["doctor", "--api", "nowhere"])
+    await nowhere.ended
+    assert.strictEqual(nowhere.process.exitCode, 2)
+    assert.match(nowhere.errors(), /--api=nowhere is not allowed: an http:\/\/ or https:\/\/ address/)
     const absent = startProgram("wordloom", env, ["doctor", "--logs", join(folder, "absent.log")])
     await absent.ended
     assert.strictEqual(absent.process.exitCode, 2)
@@ -164,6 +169,16 @@ describe("doctor", () => {
     assert.strictEqual(away.code, 1)
     const grpc = await doctor({ ...exporting, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4317" })
     assert.include(grpc.failed, "DX-04")
+    // As a server for gRPC does, it begins with its settings of HTTP/2.
+    const elsewhere = createServer((socket) =>
+      socket.on("error", () => {}).end(Buffer.from("000000040000000000", "hex"))
+    )
+    await new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve))
+    const { port } = elsewhere.address() as AddressInfo
+    const moved = await doctor({ ...exporting, OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` })
+    elsewhere.close()
+    assert.deepStrictEqual(moved.failed, ["DX-01", "DX-04", "DX-07"])
+    assert.match(moved.of("DX-04").cause, /speaks no HTTP, as a port for gRPC does/)
     const wrong = await doctor({ ...exporting, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${running.base}/nothing` })
     assert.match(wrong.of("DX-01").cause, /refuses traces with 40\d/)
     assert.strictEqual((await doctor({ OTEL_SDK_DISABLED: "true" })).of("DX-01").cause, "tracing is off")

@@ -113,7 +113,7 @@ describe("explain", () => {
     await verdictBecomes("leased", "tag", id)
     const leased = await ask("tag", id)
     assert.strictEqual(leased.verdict, "leased")
-    assert.match(leased.sentence, /is leased by worker w-stuck since .+ \(attempt \d+\), until /)
+    assert.match(leased.sentence, /is leased by worker w-stuck since \S+ \(.+ ago, attempt \d+\), until /)
     assert.deepInclude(leased.engine, { name: "postgres", reachable: false })
     // A statement that waits for a lock gives up after five seconds; it must not die between two attempts.
     await verdictBecomes("leased", "tag", id)

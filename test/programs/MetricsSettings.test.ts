@@ -35,7 +35,7 @@ describe("metrics settings", () => {
       await call("GET", `${base}/api/v1/tags`)
       const found = names(await call("GET", `${base}/metrics`))
       assert.includeMembers(found, ["iac_http_requests_total", "iac_db_queries_total"])
-      assert.isTrue(found.every((name) => /^(iac|process|nodejs)_/.test(name)), found.join())
+      assert.isTrue(found.every((name) => /^((iac|process|nodejs)_|target_info$)/.test(name)), found.join())
     }))
 
   it("switch metrics off, and nothing else", () =>

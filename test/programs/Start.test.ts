@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { type AddressInfo, createServer, type Socket } from "node:net"
+import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
 import { saidWhy } from "../support/Endings.ts"
 import { callerOf } from "../support/HttpCall.ts"
@@ -14,7 +15,7 @@ const secret = "hunter2-and-a-half"
 describe("starting", () => {
   let database: OwnDatabase
   const started: Array<Program> = []
-  const start = (name: "api" | "worker", env: Readonly<Record<string, string>>) => {
+  const start = (name: "api" | "logic" | "query" | "task" | "worker", env: Readonly<Record<string, string>>) => {
     const program = startProgram(name, env, [], process.execPath)
     started.push(program)
     return program
@@ -66,6 +67,32 @@ describe("starting", () => {
   it("exits 78 when Elasticsearch is asked for and nowhere said to be", async () => {
     const program = start("api", { ...programsEnv(database), WORDLOOM_SEARCH: "elasticsearch" })
     await saidWhy(program, 78, [/^ELASTIC_URL= is not allowed: must be set when WORDLOOM_SEARCH is elasticsearch/])
+  })
+
+  it("judges what a program needs of the settings before it touches the database", async () => {
+    const empty = await ownDatabase()
+    const noNats = /^NATS_URL= is not allowed: must be set where /
+    const cases = [
+      ["api", { WORDLOOM_REQUEST_PLANE: "nats" }, noNats],
+      ["query", { WORDLOOM_REQUEST_PLANE: "nats" }, noNats],
+      ["query", {}, /^WORDLOOM_REQUEST_PLANE=inproc is not allowed: a query process serves http, nats or tcp/],
+      ["logic", {}, noNats],
+      ["task", {}, noNats],
+      ["worker", { OUTBOX_PROJECTIONS: "realtime" }, noNats]
+    ] as const
+    await Promise.all(
+      cases.map(([name, env, said]) => saidWhy(start(name, { ...programsEnv(empty), ...env }), 78, [said]))
+    )
+    assert.deepStrictEqual(await empty.query("select from pg_tables where schemaname = 'public'"), [])
+    await empty.drop()
+  })
+
+  it("exits 78 when no folder can be made, or written, where the embedded database is to be", async () => {
+    // In /proc a new folder is refused as if its parent were missing.
+    for (const home of ["/proc/wordloom", `${fileURLToPath(import.meta.url)}/home`]) {
+      const program = start("worker", { WORDLOOM_HOME: home })
+      await saidWhy(program, 78, [/^WORDLOOM_HOME=\/.* is not allowed: a folder that this user may write \(ENO\w+\)/])
+    }
   })
 
   it("exits 1 when the API's port is taken", async () => {

@@ -212,6 +212,15 @@ describe("settings", () => {
     ])
   })
 
+  it("name OTEL_SDK_DISABLED where it decides, whatever else is set", () => {
+    for (const more of [{ WORDLOOM_TRACING: "export" }, { WORDLOOM_TRACING_ENABLED: "1" }, {}]) {
+      const tracing = (disabled: string) =>
+        Settings.describe({ OTEL_SDK_DISABLED: disabled, ...more }).find(({ name }) => name === "WORDLOOM_TRACING")
+      assert.deepInclude(tracing("true"), { value: "off", source: "OTEL_SDK_DISABLED" })
+      assert.notStrictEqual(tracing("false")?.source, "OTEL_SDK_DISABLED")
+    }
+  })
+
   it("describe what is wrong too, so that it can be seen", () => {
     const shown = Settings.describe({ OUTBOX_LEASE: "soon", DATABASE_URL: "mysql://u:hunter2@h/d" })
     assert.strictEqual(shown.find(({ name }) => name === "OUTBOX_LEASE")?.value, "soon")

@@ -10,11 +10,13 @@ import { TraceCarrier } from "../../src/telemetry/TraceCarrier.ts"
 
 const tracing = TracerProvider.layer(Result.getOrThrow(read({ WORDLOOM_TRACING: "local" })), "test")
 
+const from = JsonLogger.sourceOf({ serviceName: undefined, environment: "staging" }, "wordloom-test")
+
 /** The lines that `effect` logs, and the objects in them. */
 const logged = <A>(effect: Effect.Effect<A>) =>
   Effect.gen(function*() {
     const lines: Array<string> = []
-    const logger = Logger.map(JsonLogger.line("wordloom-test"), (one) => void lines.push(one))
+    const logger = Logger.map(JsonLogger.line(from), (one) => void lines.push(one))
     yield* effect.pipe(
       Effect.provide(
         Layer.mergeAll(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Trace"), tracing)
@@ -30,12 +32,18 @@ const one = <A>(effect: Effect.Effect<A>) =>
   })
 
 describe("a log line", () => {
-  it.effect("has the time, the level, the message and the service", () =>
+  it.effect("has the time, the level, the message, the service and the environment", () =>
     Effect.gen(function*() {
       const { line, text } = yield* one(Effect.logWarning("watch out", { rows: 3 }))
-      assert.deepStrictEqual(Object.keys(line), ["timestamp", "level", "message", "service.name", "rows"])
+      const { timestamp: _timestamp, ...rest } = line
+      assert.deepStrictEqual(rest, {
+        level: "warn",
+        message: "watch out",
+        "service.name": "wordloom-test",
+        "deployment.environment.name": "staging",
+        rows: 3
+      })
       assert.match(line["timestamp"], /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/)
-      assert.deepInclude(line, { level: "warn", message: "watch out", "service.name": "wordloom-test", rows: 3 })
       assert.notInclude(text, "\n")
     }))
 
@@ -72,6 +80,36 @@ describe("a log line", () => {
       assert.match(line["parent_id"], /^[0-9a-f]{16}$/)
       assert.notStrictEqual(line["span_id"], line["parent_id"])
       assert.deepInclude(line, { trace_flags: "01", tracestate: "vendor=1", request_id: "r-1", x_request_id: "r-1" })
+    }))
+
+  it.effect("leaves what it always says to itself, and keeps an event's own beside it", () =>
+    Effect.gen(function*() {
+      const always = [
+        "timestamp",
+        "level",
+        "message",
+        "service.name",
+        "deployment.environment.name",
+        "trace_id",
+        "span_id",
+        "parent_id",
+        "trace_flags"
+      ]
+      const own = Object.fromEntries(
+        [...always, "tracestate", "request_id", "x_request_id"].map((field) => [field, "the event's"])
+      )
+      for (const withSpan of [true, false]) {
+        const { line } = yield* one(
+          Effect.logInfo("inside", own).pipe(
+            withSpan ? Effect.withSpan("inner") : (effect) => effect,
+            Effect.provideService(CurrentRequest, { requestId: "r-1", actor: "anonymous" })
+          )
+        )
+        for (const field of Object.keys(own)) {
+          assert.notStrictEqual(line[field], "the event's", field)
+          assert.strictEqual(line[`event.${field}`], "the event's", field)
+        }
+      }
     }))
 
   it.effect("has no ids where there is no span, or one that is a placeholder", () =>
@@ -216,7 +254,7 @@ describe("a log line", () => {
       let failures = 0
       for (const value of bad) {
         const answer = yield* Effect.as(Effect.logInfo("odd", { value }, value), "the work went on").pipe(
-          Effect.provide(Logger.layer([safe(JsonLogger.line("wordloom-test"), () => void failures++)]))
+          Effect.provide(Logger.layer([safe(JsonLogger.line(from), () => void failures++)]))
         )
         assert.strictEqual(answer, "the work went on")
       }

@@ -73,6 +73,12 @@ export const damages: ReadonlyArray<Damage> = [
     names: /attempt 3\) .* follows attempt 1: attempt 2 is not told of/
   },
   {
+    what: "two attempts with one number",
+    story: changed(retried, (span) => span === last ? set(span, { attempt: 2 }) : span),
+    check: "attempts",
+    names: /attempt 2\) .* follows attempt 2: every attempt has its own number/
+  },
+  {
     what: "the wait before an attempt lies after it: a negative gap",
     story: changed(
       retried,

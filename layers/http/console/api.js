@@ -65,6 +65,11 @@ export const withQuery = (path, query) => {
   return said.size === 0 ? path : `${path}?${said}`
 }
 
+/** Away, or without its database: what was asked for is asked for again, while somebody looks. */
+const askAgainEvery = 3_000
+const mayComeBack = (/** @type {unknown} */ error) =>
+  error instanceof Refused && (error.status === 0 || error.status === 503)
+
 /**
  * The last call counts: an answer to an earlier question is thrown away.
  *
@@ -75,9 +80,19 @@ export const latest = (redraw) => {
   /** @type {{ loading: boolean, value: A | undefined, error: Refused | undefined }} */
   const state = { loading: false, value: undefined, error: undefined }
   let abort = new AbortController()
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer
+  const stop = () => {
+    abort.abort()
+    clearTimeout(timer)
+  }
+  /** @param {(signal: AbortSignal) => Promise<A>} ask */
+  const later = (ask) => {
+    timer = setTimeout(() => document.hidden ? later(ask) : void run(ask), askAgainEvery)
+  }
   /** @param {(signal: AbortSignal) => Promise<A>} ask */
   const run = async (ask) => {
-    abort.abort()
+    stop()
     abort = new AbortController()
     const { signal } = abort
     state.loading = true
@@ -89,8 +104,9 @@ export const latest = (redraw) => {
     } catch (error) {
       if (signal.aborted) return
       Object.assign(state, { loading: false, error })
+      if (mayComeBack(error)) later(ask)
     }
     redraw()
   }
-  return { state, run, stop: () => abort.abort() }
+  return { state, run, stop }
 }

@@ -53,8 +53,12 @@ const show = (isFirst) => {
   shown = page
   draw(page)
   for (const link of document.querySelectorAll("#pages a")) {
-    if (link.getAttribute("href") === path) link.setAttribute("aria-current", "page")
-    else link.removeAttribute("aria-current")
+    if (link.getAttribute("href") !== path) {
+      link.removeAttribute("aria-current")
+      continue
+    }
+    link.setAttribute("aria-current", "page")
+    link.scrollIntoView({ block: "nearest", inline: "nearest" })
   }
   if (isFirst) return
   scrollTo(0, 0)

@@ -8,6 +8,7 @@ export const stageNames = {
   queue: "queue wait",
   attempts: "attempt",
   backoff: "back-off",
+  replay: "until replay",
   load: "load",
   engine: "engine",
   ack: "ack",
@@ -45,15 +46,16 @@ export const layOut = (timeline) => {
 }
 
 /** What comes only once a change is delivered. */
-const last = new Set(["load", "engine", "ack", "refresh"])
+const last = new Set(["load", "engine", "ack"])
 
 /**
- * What nobody recorded, by name; the rest of the picture is no less true.
+ * What nobody recorded, by name; the rest of the picture is no less true. Of an engine that refreshes by itself nobody
+ * ever knows when it did: that it did is what the verdict says.
  *
  * @param {Readonly<Record<string, number | null>>} spent
  * @param {boolean} isDelivered else its last stages are not missing, but still to come
  */
 export const missing = (spent, isDelivered) =>
   Object.entries(stageNames).flatMap(([stage, name]) =>
-    spent[stage] === null && (isDelivered || !last.has(stage)) ? [name] : []
+    spent[stage] === null && stage !== "refresh" && (isDelivered || !last.has(stage)) ? [name] : []
   )

@@ -18,9 +18,10 @@ const plain = Logger.make<unknown, string>(({ logLevel, message }) => {
 })
 
 /** A command tells by itself what it does; of the log only warnings are left, unless more is asked for. */
-const logger = Layer.unwrap(Effect.map(Settings, ({ logFormat, logLevel, serviceName: given }) => {
+const logger = Layer.unwrap(Effect.map(Settings, (settings) => {
+  const { logFormat, logLevel } = settings
   const json = logFormat === "json" || logLevel === "debug"
-  const line = json ? JsonLogger.line(given ?? serviceName) : plain
+  const line = json ? JsonLogger.line(JsonLogger.sourceOf(settings, serviceName)) : plain
   return Layer.mergeAll(
     Logger.layer([Logger.map(line, toStderr)]),
     Layer.succeed(References.MinimumLogLevel, logLevel === "debug" ? "Debug" : logLevel === "error" ? "Error" : "Warn")

@@ -99,7 +99,10 @@ const inside = lookInside.pipe(
     Layer.mergeAll(DoctorPostgres.layer, SearchEngine.layer).pipe(Layer.provide(Backend.layerAsIs))
   ),
   Effect.catchCause((cause) =>
-    Effect.succeed({ database: messageOf(cause) ?? Cause.pretty(cause), engineAway: "not looked at" })
+    Effect.succeed({
+      database: messageOf(cause) ?? Cause.pretty(cause),
+      engineAway: { why: "not looked at", noIndex: false }
+    })
   )
 )
 
@@ -130,6 +133,7 @@ const encode = Schema.encodeSync(Schema.Array(Finding))
 
 export const run = Effect.fnUntraced(function*(input: Input) {
   const logs = input.logs === undefined ? null : logFactsOf(yield* lastLines(input.logs, logLinesMax))
+  if (input.api !== undefined) yield* baseOf("api", input.api)
   const told = yield* toldBy(input, logs).pipe(Effect.provide(Settings.layer(process.env)))
   const stores = yield* storesOf(told)
   const seen = yield* inside

@@ -38,9 +38,15 @@ const answerLine = ({ answer, question, text }: Answer): string =>
 
 const width = 40
 
-const bars: Readonly<Partial<Record<Segment["stage"], string>>> = { queue: "░", backoff: "▒", refresh: "░" }
+const bars: Readonly<Partial<Record<Segment["stage"], string>>> = {
+  queue: "░",
+  backoff: "▒",
+  replay: "░",
+  refresh: "░"
+}
 const paints: Readonly<Partial<Record<Segment["stage"], Paint>>> = {
   queue: Output.dim,
+  replay: Output.dim,
   backoff: Output.yellow,
   attempts: Output.red,
   engine: Output.bold

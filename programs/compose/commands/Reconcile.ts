@@ -7,7 +7,7 @@ import * as SearchSourcePostgres from "../../../layers/postgres/SearchSourcePost
 import * as OpenTelemetry from "../../../layers/telemetry/OpenTelemetry.ts"
 import { type Outcome, reconcile } from "../../../src/reconcile/Reconcile.ts"
 import { type Drift, DriftClass, driftCount, type Totals } from "../../../src/search/Drift.ts"
-import { SearchIndex, type SearchUnavailable } from "../../../src/search/SearchIndex.ts"
+import { SearchIndex } from "../../../src/search/SearchIndex.ts"
 import { SearchSource } from "../../../src/search/SearchSource.ts"
 import * as SearchEngine from "../SearchEngine.ts"
 import * as Backend from "./Backend.ts"
@@ -126,12 +126,9 @@ const toJson = ({ engine, outcome, seconds, shown }: Compared) => ({
 
 const isLeft = (outcome: Outcome, repair: boolean) => repair ? outcome.beyond > 0 : driftCount(outcome) > 0
 
-const why = ({ cause, message }: SearchUnavailable) =>
-  cause instanceof Error && cause.message !== "" ? `${message}: ${cause.message}` : message
-
 export const run = Effect.fnUntraced(function*(input: Input) {
   const result = yield* compared(input.repair).pipe(
-    Effect.catchTag("SearchUnavailable", (error) => Effect.fail(unreachable(why(error)))),
+    Effect.catchTag("SearchUnavailable", ({ detail }) => Effect.fail(unreachable(detail))),
     Effect.provide(layer)
   )
   yield* input.json ? Output.printJson(toJson(result)) : Output.print(told(result, input))

@@ -42,9 +42,10 @@ const standing = ({ follows, generation, previous }: Build) => ({ live: generati
 
 const told = ({ follows, previous }: Build) => [
   follows
-    ? `kept: ${previous}, which gets every write too; "wordloom reindex --rollback" goes back to it at once`
+    ? `kept: ${previous}, which gets every write too; ` +
+      "\"node programs/wordloom.js reindex --rollback\" goes back to it at once"
     : `kept: ${previous}, as it was; it has another form than this version writes, so there is no way back to it`,
-  `"wordloom reindex --drop-old" drops it, and so does the next rebuild`
+  "\"node programs/wordloom.js reindex --drop-old\" drops it, and so does the next rebuild"
 ]
 
 const rebuild = Effect.fnUntraced(function*({ json }: Input) {
@@ -104,15 +105,13 @@ const chosen = ({ abandon, dropOld, rollback }: Input) => {
   )
 }
 
-const because = (cause: unknown) => cause instanceof Error && cause.message !== "" ? `: ${cause.message}` : ""
-
 const again = "run the same command again to go on"
 
 export const run = Effect.fnUntraced(function*(input: Input) {
   const command = yield* chosen(input)
   yield* command(input).pipe(
     Effect.catchTags({
-      SearchUnavailable: (error) => Effect.fail(unreachable(`${error.message}${because(error.cause)}`)),
+      SearchUnavailable: ({ detail }) => Effect.fail(unreachable(detail)),
       BuildRunning: (error) => Effect.fail(failure(error.message)),
       BuildMoved: (error) => Effect.fail(failure(error.message)),
       NotNow: (error) => Effect.fail(failure(error.message)),

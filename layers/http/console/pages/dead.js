@@ -6,6 +6,8 @@ import { count, plural } from "../format.js"
 import { empty, explained, loaded, table, when } from "../ui.js"
 /** @import { Begin, DeadGroup, OutboxEvent, Page } from "../Answers.ts" */
 
+const lookEvery = 5_000
+
 /** @param {{ readonly projection: string, readonly error_type: string | null }} group */
 const keyOf = ({ error_type, projection }) => `${projection}-${error_type ?? "none"}`
 
@@ -110,6 +112,10 @@ export const begin = (_params, redraw) => {
     open.clear()
   }
   const look = () => run((signal) => get("/api/v1/outbox/dead-letters", {}, signal))
+  // What was replayed before its cause was mended dies again, some moments later.
+  const looking = setInterval(() => {
+    if (!document.hidden && !state.loading) void look()
+  }, lookEvery)
   const changed = () => {
     close()
     void look()
@@ -177,6 +183,7 @@ export const begin = (_params, redraw) => {
     title: "Dead letters",
     view,
     stop: () => {
+      clearInterval(looking)
       stop()
       close()
     }

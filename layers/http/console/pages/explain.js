@@ -11,9 +11,11 @@ const kinds = ["block", "tag", "library", "event", "request_id", "trace_id"]
 /** While it is under way, what is shown stays true by looking again. */
 const lookEvery = 2_000
 
+/** What goes on by itself is no alarm; the command line takes the same colours. */
+const waits = new Set(["waiting", "leased", "backing_off", "not_refreshed", "fan_out"])
+
 /** @param {boolean | null} inPlace @param {string} verdict */
-const levelOf = (inPlace, verdict) =>
-  inPlace === true ? "ok" : inPlace === null || verdict === "waiting" || verdict === "leased" ? "warn" : "bad"
+const levelOf = (inPlace, verdict) => inPlace === true ? "ok" : inPlace === null || waits.has(verdict) ? "warn" : "bad"
 
 /** @param {string} text */
 const copy = async (text) => {
@@ -66,7 +68,7 @@ const changeOf = (change, isOnly) => {
     ? ""
     : `, now ${entity.current_version}`
   return html`<article class="card change">
-    <div><h2>${entity.kind} ${entity.title === null ? idOf(entity.id) : html`“${entity.title}”`}</h2>
+    <div><h2>${entity.kind} ${entity.title === null ? idOf(entity.id) : html`“<bdi>${entity.title}</bdi>”`}</h2>
       <p class="muted">version ${entity.version}${now}${entity.removed ? ", removed" : ""}${
     entity.changed_at === null ? nothing : html` · ${exactly(entity.changed_at)}`
   } · <code>${entity.id}</code></p></div>
