@@ -12,7 +12,12 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const store = yield* Store
 
-    const leave = Effect.fnUntraced(function*(projection: Projection, change: Change, cause: Cause | undefined) {
+    const leave = Effect.fnUntraced(function*(
+      projection: Projection,
+      change: Change,
+      cause: Cause | undefined,
+      isTold: boolean
+    ) {
       const { context, span } = yield* EnqueueSpan.make(projection, cause?.span)
       const contents = yield* store.read
       const now = yield* databaseNow
@@ -34,17 +39,21 @@ export const layer = Layer.effect(
         updatedAt: now
       } as const
       yield* store.write({ ...contents, lastNumber: id, rows: HashMap.set(contents.rows, id, row) })
-      span.end(yield* Clock.currentTimeNanos, Exit.void)
+      const endedAt = yield* Clock.currentTimeNanos
+      span.end(endedAt, Exit.void)
+      if (isTold) EnqueueSpan.queued({ context, span }, projection, id, endedAt)
     })
 
     return Outbox.of({
-      append: (changes, to = subscribed, causes) =>
-        Effect.forEach(
+      append: (changes, to = subscribed, causes) => {
+        const isTold = causes !== undefined || changes.length <= EnqueueSpan.toldMax
+        return Effect.forEach(
           to,
           (projection) =>
-            Effect.forEach(changes, (change, at) => leave(projection, change, causes?.[at]), { discard: true }),
+            Effect.forEach(changes, (change, at) => leave(projection, change, causes?.[at], isTold), { discard: true }),
           { discard: true }
         )
+      }
     })
   })
 )

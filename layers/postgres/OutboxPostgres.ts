@@ -34,9 +34,15 @@ const columns = `entity_type, entity_id, entity_version, op, library_id, changes
 const oneRowEach = `with ${
   subscribed.map((projection, at) =>
     `${projection}_row as (insert into ${hotTable[projection]} (${columns}) values ($1, $2::uuid, $3, $4, $5::uuid,
-      ${projection === "chronicle" ? "$6::jsonb" : "null"}, $${9 + 2 * at}, $${10 + 2 * at}, $7, $8))`
+      ${projection === "chronicle" ? "$6::jsonb" : "null"}, $${9 + 2 * at}, $${10 + 2 * at}, $7, $8) returning id)`
   ).join(", ")
-} select $2::uuid as id where ${isWatched("$2::uuid", "$5::uuid")}`
+} select ${
+  subscribed.map((projection) => `array(select id::float8 from ${projection}_row) as ${projection}`).join(", ")
+},
+  array(select $2::uuid::text where ${isWatched("$2::uuid", "$5::uuid")}) as watched`
+
+/** The numbers of the new rows, in the order of their changes, and the entities that somebody has open. */
+type Left = Readonly<Record<Projection | "watched", ReadonlyArray<number | string>>>
 
 const valuesOf = (
   { fields, id, kind, libraryId, op, version }: Change,
@@ -75,7 +81,11 @@ export const layer = Layer.effect(
           ${texts(spans.map(({ context }) => context?.traceparent ?? null))},
           ${texts(spans.map(({ context }) => context?.tracestate ?? null))},
           ${texts(requests.map(({ requestId }) => requestId))}, ${texts(requests.map(({ actor }) => actor))})
-          as new (kind, id, version, op, library_id, changes, traceparent, tracestate, request_id, actor)`
+          as new (kind, id, version, op, library_id, changes, traceparent, tracestate, request_id, actor)
+        returning id`
+
+    const numbered = (projection: Projection) =>
+      sql`array(select id::float8 from ${sql(`${projection}_rows`)} order by id) as ${sql(projection)}`
 
     /** One statement for all outboxes: a round trip is most of what an append costs. */
     const append = Effect.fnUntraced(function*(
@@ -93,23 +103,25 @@ export const layer = Layer.effect(
         sql`${sql(`${projection}_rows`)} as (${rowsFor(projection, changes, spans[at]!, requests)})`
       const [first] = changes
       const insert = changes.length === 1 && first !== undefined && to === subscribed
-        ? sql.unsafe<{ readonly id: string }>(oneRowEach, valuesOf(first, spans.map(([span]) => span!), requests[0]!))
-        : sql<{ readonly id: string }>`with ${sql.csv(to.map(part))} ${
+        ? sql.unsafe<Left>(oneRowEach, valuesOf(first, spans.map(([span]) => span!), requests[0]!))
+        : sql<Left>`with ${sql.csv(to.map(part))} select ${sql.csv(to.map(numbered))}, ${
           to === subscribed
-            ? sql`select id from unnest(${uuids(changes.map(({ id }) => id))},
+            ? sql`array(select id::text from unnest(${uuids(changes.map(({ id }) => id))},
                 ${uuids(changes.map(({ libraryId }) => libraryId))}) as new (id, library_id)
-              where ${sql.literal(isWatched("new.id", "new.library_id"))}`
-            : sql`select`
-        }`
+              where ${sql.literal(isWatched("new.id", "new.library_id"))})`
+            : sql`'{}'::text[]`
+        } as watched`
       const exit = yield* Effect.exit(silent(insert))
       const endedAt = yield* Clock.currentTimeNanos
       for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
-      const found = yield* exit
-      for (const projection of to) {
+      const [left] = yield* exit
+      const isTold = causes !== undefined || changes.length <= EnqueueSpan.toldMax
+      for (const [at, projection] of to.entries()) {
         yield* enqueued.add({ projection }, changes.length)
+        if (!isTold) continue
+        spans[at]!.forEach((span, nth) => EnqueueSpan.queued(span, projection, Number(left![projection][nth]), endedAt))
       }
-      if (to !== subscribed) return []
-      const watched = new Set(found.map(({ id }) => id))
+      const watched = new Set(left!.watched)
       return changes.filter(({ id }) => watched.has(id))
     })
 

@@ -158,6 +158,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
   })
   const parent = carrier.extract(arrival.parent)
   const link = carrier.extract(arrival.link)
+  const { requestId } = yield* CurrentRequest
   yield* work.pipe(Effect.withSpan("gateway.ws.on_message", {
     kind: "consumer",
     ...(parent === undefined ? { root: true } : { parent }),
@@ -167,6 +168,7 @@ const observed = Effect.fnUntraced(function*<E, R>(
       "ws.frame": type,
       "ws.connection_id": client.id,
       "network.protocol.name": "websocket",
+      ...(requestId === null ? {} : { request_id: requestId, x_request_id: requestId }),
       ...(arrival.isDebug ? { [debugAttribute]: true } : {})
     }
   }, withoutStack))

@@ -152,7 +152,12 @@ export const table = {
   spanDelayMs: setting("OTEL_BSP_SCHEDULE_DELAY", Kind.integer(1, 600_000), 1_000, "milliseconds between exports"),
   exportTimeoutMs: setting("OTEL_BSP_EXPORT_TIMEOUT", Kind.integer(1, 600_000), 5_000, "milliseconds per export"),
   logFormat: setting("WORDLOOM_LOG_FORMAT", Kind.oneOf("pretty", "json"), undefined, "pretty on a terminal, else json"),
-  logJsonLines: setting("DYN_LOGGING_JSONL", Kind.flag, false, "1 is WORDLOOM_LOG_FORMAT=json"),
+  logJsonLines: setting(
+    "DYN_LOGGING_JSONL",
+    Kind.flag,
+    false,
+    "1 is WORDLOOM_LOG_FORMAT=json, and WORDLOOM_TRACING=local unless something else is said of traces"
+  ),
   logLevel: setting(
     "WORDLOOM_LOG_LEVEL",
     Kind.oneOf("debug", "info", "warn", "error"),

@@ -53,13 +53,23 @@ const readOne = <A>(env: Environment, spec: Setting<A>): Result.Result<A | NonNu
   }))
 }
 
-const derive = (raw: Raw) => ({
+/** Whoever asks for JSON lines by S2's name and exports nothing follows a request by the ids in the lines. */
+const tracingOf = (raw: Raw, decidedBy: string | undefined) => {
+  if (raw.sdkDisabled) return "off"
+  if (raw.tracing !== undefined) return raw.tracing
+  if (raw.tracingEnabled === true) return "export"
+  // The other two names switch off more than the export.
+  const mayHaveIds = decidedBy === undefined || decidedBy === "OTEL_EXPORT_ENABLED"
+  return raw.logJsonLines && mayHaveIds ? "local" : "off"
+}
+
+const derive = (raw: Raw, decidedBy: string | undefined) => ({
   ...raw,
   serviceName: raw.serviceName ?? attributesOf(raw.resourceAttributes)["service.name"],
   logFormat: raw.logFormat ?? (raw.logJsonLines ? "json" : undefined),
   metricsPort: raw.metricsPort ?? raw.httpPort,
   search: raw.search ?? (raw.elasticUrl === undefined ? "postgres" : "elasticsearch"),
-  tracing: raw.sdkDisabled ? "off" : raw.tracing ?? (raw.tracingEnabled === true ? "export" : "off"),
+  tracing: tracingOf(raw, decidedBy),
   otlpTracesEndpoint: raw.otlpTracesEndpoint ?? `${raw.otlpEndpoint}/v1/traces`,
   sampler: raw.sampler === "traceidratio" ? "parentbased_traceidratio" : raw.sampler
 } as const)
@@ -91,7 +101,7 @@ export const read = (env: Environment, demand: Demand = () => []): Result.Result
     raw[key] = Result.getOrElse(result, () => spec.fallback)
     if (Result.isFailure(result)) mistakes.push(result.failure)
   }
-  const values = derive(raw as unknown as Raw)
+  const values = derive(raw as unknown as Raw, lookUp(env, table.tracingEnabled.names)?.name)
   const alone = new Set(mistakes.map(({ name }) => name))
   const all = [...mistakes, ...[...together(values), ...demand(values)].filter(({ name }) => !alone.has(name))]
   return all.length > 0 ? Result.fail(new SettingsInvalid({ mistakes: all })) : Result.succeed(values)
@@ -110,6 +120,14 @@ const print = (value: unknown): string =>
     ? formatAddress(value)
     : JSON.stringify(value)
 
+/** The name of the setting that says what tracing does. */
+export const tracingDecidedBy = (env: Environment, { sdkDisabled, tracing }: SettingValues): string => {
+  if (sdkDisabled) return table.sdkDisabled.names[0]
+  const said = lookUp(env, table.tracing.names)
+  if (said === undefined && tracing === "local") return table.logJsonLines.names[0]
+  return said?.name ?? lookUp(env, table.tracingEnabled.names)?.name ?? "default"
+}
+
 /** What `wordloom config` prints: every effective value, what decided it, and no secret. */
 export const describe = (env: Environment): ReadonlyArray<Effective> => {
   const values = Result.getOrUndefined(read(env)) as Record<string, unknown> | undefined
@@ -121,8 +139,8 @@ export const describe = (env: Environment): ReadonlyArray<Effective> => {
     const text = asGiven ? found.text : print(effective)
     const value = text === "" ? "" : spec.kind.shown(text)
     const decidedElsewhere = found === undefined && value !== print(spec.fallback)
-    const decider = spec === table.tracing && values?.["sdkDisabled"] === true
-      ? table.sdkDisabled.names[0]
+    const decider = spec === table.tracing && values !== undefined
+      ? tracingDecidedBy(env, values as unknown as SettingValues)
       : found?.name ?? (decidedElsewhere ? "other settings" : "default")
     return {
       name: spec.names[0],

@@ -1,5 +1,5 @@
 /** The span that a row's `traceparent` names: the moment at which a change is left in an outbox. */
-import { Context, Effect, type Option, type Tracer } from "effect"
+import { Context, Effect, Option, type Tracer } from "effect"
 import type { TraceContext } from "../domain/TraceContext.ts"
 import type { Projection } from "../outbox/Projection.ts"
 import { TraceCarrier } from "./TraceCarrier.ts"
@@ -24,6 +24,15 @@ export const cause = Effect.gen(function*() {
 export interface EnqueueSpan {
   readonly span: Tracer.Span
   readonly context: TraceContext | undefined
+}
+
+/** Who leaves more at once is no request that somebody looks at row by row. */
+export const toldMax = 16
+
+/** Says on the span of whoever caused it which row waits for a worker now. */
+export const queued = ({ span }: EnqueueSpan, projection: Projection, id: number, at: bigint): void => {
+  const around = Option.getOrUndefined(span.parent)
+  if (around?._tag === "Span") around.event("task_queued", at, { task_id: id, projection })
 }
 
 export const enqueueAttributes = (projection: Projection) => ({

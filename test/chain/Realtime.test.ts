@@ -76,6 +76,9 @@ const checkTree = async (scene: Scene) => {
     assert.strictEqual(span.statusCode, 0, name)
   }
   const attribute = (name: string, key: string) => named(name).attributes[key]
+  for (const name of ["gateway.ws.on_message", "outbox.process"]) {
+    assert.strictEqual(attribute(name, "x_request_id"), sent["request_id"], name)
+  }
   assert.strictEqual(attribute("logic.chat.send_message", "session_id"), session.slice(4))
   assert.strictEqual(attribute("logic.chat.send_message", "from_user"), "ann")
   assert.strictEqual(attribute("logic.db.save_message", "db.table"), "realtime_messages")

@@ -24,6 +24,8 @@ describe("docker-compose.infra.yml", () => {
   it("starts the SOP's three servers by default, the others when asked", () => {
     const byDefault = Object.entries(services).filter(([, { profiles }]) => profiles === undefined)
     assert.sameMembers(byDefault.map(([name]) => name), ["postgres", "elasticsearch", "jaeger"])
+    assert.deepStrictEqual(services["postgres"]!.ports, ["127.0.0.1:5435:5432"])
+    assert.deepStrictEqual(services["elasticsearch"]!.ports, ["127.0.0.1:9200:9200"])
     assert.sameMembers([...services["jaeger"]!.ports], [
       "127.0.0.1:16686:16686",
       "127.0.0.1:4317:4317",
@@ -60,5 +62,35 @@ describe("docker-compose.infra.yml", () => {
     const settings = files.map((file) => Fs.readFileSync(Path.join(root, file), "utf8")).join("\n")
     const names = Object.values(services).flatMap(({ environment = {} }) => Object.keys(environment))
     for (const name of names.filter((each) => /^(TEMPO|COLLECTOR|JAEGER)_/.test(each))) assert.include(settings, name)
+  })
+})
+
+describe("Tempo and how Grafana asks it", () => {
+  // Its own way of reading the file, where nothing is set.
+  const expanded = (text: string) => text.replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1")
+  const tempo = parse(expanded(Fs.readFileSync(Path.join(root, "infra/tempo.yaml"), "utf8")))
+
+  it("takes spans on both ports, and keeps them where and as long as S2-24 to S2-27 say", () => {
+    const { grpc, http } = tempo.distributor.receivers.otlp.protocols
+    assert.deepStrictEqual([grpc.endpoint, http.endpoint], ["0.0.0.0:4317", "0.0.0.0:4318"])
+    const { backend, local, wal } = tempo.storage.trace
+    assert.deepStrictEqual([backend, wal.path, local.path], ["local", "/tmp/tempo/wal", "/tmp/tempo/blocks"])
+    assert.deepInclude(tempo.ingester, { max_block_bytes: 1_000_000, max_block_duration: "5m" })
+    assert.deepStrictEqual(tempo.compactor.compaction, {
+      compaction_window: "1h",
+      block_retention: "1h",
+      compacted_block_retention: "10m"
+    })
+  })
+
+  it("is asked with a service map, a node graph, a search, a time shift and by tags (S2-28)", () => {
+    const { jsonData, url } = datasources.find(({ type }) => type === "tempo")!
+    assert.strictEqual(url, "http://tempo:3200")
+    assert.isString(jsonData.serviceMap.datasourceUid)
+    assert.deepInclude(jsonData, { nodeGraph: { enabled: true }, search: { hide: false } })
+    assert.isTrue(jsonData.traceQuery.timeShiftEnabled)
+    for (const { tags } of [jsonData.tracesToLogsV2, jsonData.tracesToMetrics]) {
+      assert.include(tags.map(({ key }: { readonly key: string }) => key), "service.name")
+    }
   })
 })

@@ -6,6 +6,7 @@ import * as LeasesSuite from "../conformance/LeasesSuite.ts"
 import * as OrderSuite from "../conformance/OrderSuite.ts"
 import * as OutboxOverviewSuite from "../conformance/OutboxOverviewSuite.ts"
 import * as OutboxReportSuite from "../conformance/OutboxReportSuite.ts"
+import * as QueuedSuite from "../conformance/QueuedSuite.ts"
 import * as ReclaimSuite from "../conformance/ReclaimSuite.ts"
 import * as SettlingSuite from "../conformance/SettlingSuite.ts"
 import * as PostgresStores from "../support/PostgresStores.ts"
@@ -21,3 +22,4 @@ OutboxReportSuite.suite(store)
 OutboxOverviewSuite.suite(store)
 DeadGroupsSuite.suite(store)
 DeliveryStatusSuite.suite(store)
+QueuedSuite.suite(store)

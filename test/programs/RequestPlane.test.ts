@@ -47,7 +47,8 @@ describe("the request plane", () => {
       const [recall, hydrate] = [await freePort(), await freePort()]
       const env = {
         ...programsEnv(database),
-        WORDLOOM_TRACING: "local",
+        DYN_LOGGING_JSONL: "1",
+        OTEL_EXPORT_ENABLED: "0",
         WORDLOOM_REQUEST_PLANE: wire,
         WORDLOOM_QUERY_RECALL: `127.0.0.1:${recall}`,
         WORDLOOM_QUERY_HYDRATE: `127.0.0.1:${hydrate}`,

@@ -195,6 +195,7 @@ describe("starting", () => {
       OTEL_TRACES_SAMPLER: "traceidratio"
     })
     await listening(program)
+    assert.match(program.output(), /"message":"tracing is export".*"decided_by":"WORDLOOM_TRACING_ENABLED"/)
     const warnings = program.output().split("\n").filter((line) => line.includes("\"level\":\"warn\""))
     assert.strictEqual(warnings.length, 3, program.output())
     assert.match(

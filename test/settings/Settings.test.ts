@@ -78,6 +78,16 @@ describe("settings", () => {
     assert.strictEqual(tracing({ WORDLOOM_TRACING_ENABLED: "0" }), "off")
     assert.strictEqual(tracing({ WORDLOOM_TRACING: "local" }), "local")
     assert.strictEqual(tracing({ WORDLOOM_TRACING: "local", WORDLOOM_TRACING_ENABLED: "1" }), "local")
+    // S2-45: what is only logged is followed by the ids in the lines.
+    assert.strictEqual(tracing({ DYN_LOGGING_JSONL: "1" }), "local")
+    assert.strictEqual(tracing({ DYN_LOGGING_JSONL: "1", OTEL_EXPORT_ENABLED: "0" }), "local")
+    assert.strictEqual(tracing({ DYN_LOGGING_JSONL: "1", OTEL_EXPORT_ENABLED: "1" }), "export")
+    assert.strictEqual(tracing({ DYN_LOGGING_JSONL: "0", OTEL_EXPORT_ENABLED: "0" }), "off")
+    assert.strictEqual(tracing({ WORDLOOM_LOG_FORMAT: "json" }), "off")
+    for (const no of ["WORDLOOM_TRACING_ENABLED=0", "OTEL_ENABLED=0", "WORDLOOM_TRACING=off", "OTEL_SDK_DISABLED=1"]) {
+      const [name = "", value = ""] = no.split("=")
+      assert.strictEqual(tracing({ DYN_LOGGING_JSONL: "1", [name]: value }), "off", no)
+    }
     assert.strictEqual(tracing({ WORDLOOM_TRACING: "off", WORDLOOM_TRACING_ENABLED: "1" }), "off")
     assert.strictEqual(tracing({ WORDLOOM_TRACING: "export", OTEL_SDK_DISABLED: "true" }), "off")
     assert.strictEqual(tracing({ WORDLOOM_TRACING: "export", OTEL_SDK_DISABLED: "false" }), "export")
@@ -212,13 +222,19 @@ describe("settings", () => {
     ])
   })
 
-  it("name OTEL_SDK_DISABLED where it decides, whatever else is set", () => {
-    for (const more of [{ WORDLOOM_TRACING: "export" }, { WORDLOOM_TRACING_ENABLED: "1" }, {}]) {
-      const tracing = (disabled: string) =>
-        Settings.describe({ OTEL_SDK_DISABLED: disabled, ...more }).find(({ name }) => name === "WORDLOOM_TRACING")
-      assert.deepInclude(tracing("true"), { value: "off", source: "OTEL_SDK_DISABLED" })
-      assert.notStrictEqual(tracing("false")?.source, "OTEL_SDK_DISABLED")
-    }
+  it.each(
+    [
+      [{}, "off", "default"],
+      [{ WORDLOOM_TRACING_ENABLED: "1" }, "export", "WORDLOOM_TRACING_ENABLED"],
+      [{ OTEL_ENABLED: "1", OTEL_EXPORT_ENABLED: "0" }, "off", "OTEL_EXPORT_ENABLED"],
+      [{ WORDLOOM_TRACING: "local", OTEL_ENABLED: "1" }, "local", "WORDLOOM_TRACING"],
+      [{ DYN_LOGGING_JSONL: "1", OTEL_EXPORT_ENABLED: "0" }, "local", "DYN_LOGGING_JSONL"],
+      [{ OTEL_SDK_DISABLED: "true", WORDLOOM_TRACING: "export" }, "off", "OTEL_SDK_DISABLED"],
+      [{ OTEL_SDK_DISABLED: "true", WORDLOOM_TRACING_ENABLED: "1" }, "off", "OTEL_SDK_DISABLED"],
+      [{ OTEL_SDK_DISABLED: "false", WORDLOOM_TRACING: "export" }, "export", "WORDLOOM_TRACING"]
+    ] as const
+  )("name what decides of tracing: %j is %s by %s", (env, value, source) => {
+    assert.deepInclude(Settings.describe(env).find(({ name }) => name === "WORDLOOM_TRACING"), { value, source })
   })
 
   it("describe what is wrong too, so that it can be seen", () => {
