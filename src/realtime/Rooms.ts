@@ -186,12 +186,15 @@ const make = Effect.fnUntraced(function*(gateway: Gateway) {
     return room.members.size
   })
 
+  /** Nobody asked for a gateway's word; but what it has to ask logic for is worth a trace, and not half of one. */
+  const traced = Effect.withTracerEnabled(true)
+
   const catchUp = ({ last_seq, session_id }: Head) =>
     Effect.suspend(() => {
       const room = rooms.get(session_id)
       if (room === undefined) return Effect.void
       return room.giving.withPermit(
-        Effect.suspend(() => [...room.members.values()].some((at) => at < last_seq) ? fill(room) : Effect.void)
+        Effect.suspend(() => [...room.members.values()].some((at) => at < last_seq) ? traced(fill(room)) : Effect.void)
       )
     })
 

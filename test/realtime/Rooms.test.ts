@@ -5,6 +5,7 @@ import { Logic } from "../../src/realtime/Logic.ts"
 import { LogicUnavailable } from "../../src/realtime/RealtimeErrors.ts"
 import { fillMax, type Joined, type Member, Rooms } from "../../src/realtime/Rooms.ts"
 import { chatOf, session_id as id } from "../support/Chats.ts"
+import * as RecordedSpans from "../support/RecordedSpans.ts"
 
 const ref = { kind: "block", id } as const
 
@@ -48,7 +49,7 @@ const memberOf = () => {
   return { member, seen, go: () => (isGone = true) }
 }
 
-const inRooms = <A, E>(script: Script, work: Effect.Effect<A, E, Rooms>) =>
+const inRooms = <A, E, R>(script: Script, work: Effect.Effect<A, E, R>) =>
   work.pipe(
     Effect.provide(Rooms.layer({ gateway_id: "g1", address: "here" }).pipe(Layer.provide(scripted(script))))
   )
@@ -195,4 +196,26 @@ it.effect("who could not join leaves nothing behind", () => {
       assert.deepStrictEqual(yield* rooms.sessions, [])
     })
   )
+})
+
+it.effect("what a member missed is asked for in a trace that begins at the gateway", () => {
+  const script = fresh()
+  return inRooms(
+    script,
+    Effect.gen(function*() {
+      const rooms = yield* Rooms
+      const { member, seen } = memberOf()
+      yield* rooms.join(ref, member, undefined, () => {})
+      const attend = Effect.withTracerEnabled(rooms.attend, false)
+      const before = (yield* RecordedSpans.all).length
+      yield* attend
+      script.last = 2
+      yield* attend
+      assert.deepStrictEqual(seen, [1, 2])
+      const spans = (yield* RecordedSpans.all).slice(before)
+      assert.deepStrictEqual(spans.map(({ kind, name, parent }) => [name, kind, parent._tag]), [
+        ["gateway.grpc.history", "client", "None"]
+      ])
+    })
+  ).pipe(Effect.provide(RecordedSpans.layer))
 })
