@@ -109,7 +109,8 @@ export type Attempt = typeof Attempt.Type
 /**
  * `api`: from the request's start, where its id tells it, to the entity's write; `commit`: to its outbox row; `queue`:
  * until a claim took it; `attempts`: those that failed or were lost; `backoff`: until it was due again; `replay`:
- * from its end until somebody had it replayed. Of the attempt that succeeded: `load`, `engine`, `ack`. `refresh`: until searches show it.
+ * from its end until somebody had it replayed. Of the attempt that succeeded: `load`, `engine`, `ack`. `refresh`:
+ * until searches show it.
  */
 export const Stage = Schema.Literals([
   "api",

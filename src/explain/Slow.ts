@@ -116,7 +116,8 @@ const sentenceOf = (cause: SlowCause, ms: number, facts: Case): string => {
     case "engine_slow":
       return `The destination took ${took} of it${usual}.`
     case "engine_throttled":
-      return `The destination was asked for too much (429): ${took} went into tries that it refused and the waits after them.`
+      return `The destination was asked for too much (429): ${took} went into tries that it refused and the waits ` +
+        "after them."
     case "engine_errors":
       return `The destination failed: ${took} went into tries that failed and the waits after them.`
     case "paused":

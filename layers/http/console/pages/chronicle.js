@@ -1,7 +1,8 @@
 /** Who changed what, and when; newest first. */
 import { html, nothing } from "lit-html"
-import { get, latest, withQuery } from "../api.js"
+import { get, withQuery } from "../api.js"
 import { fieldsOf, go } from "../around.js"
+import { latest } from "../latest.js"
 import { empty, exactly, explained, idOf, loaded, pages } from "../ui.js"
 /** @import { Begin, Entry, Page } from "../Answers.ts" */
 

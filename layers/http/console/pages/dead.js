@@ -1,8 +1,9 @@
 /** What could not be delivered, by its reason; and once more, one row or all of a reason. */
 import { html, nothing } from "lit-html"
-import { get, latest, post } from "../api.js"
+import { get, post } from "../api.js"
 import { confirmed, say } from "../around.js"
 import { count, plural } from "../format.js"
+import { latest } from "../latest.js"
 import { empty, explained, loaded, table, when } from "../ui.js"
 /** @import { Begin, DeadGroup, OutboxEvent, Page } from "../Answers.ts" */
 

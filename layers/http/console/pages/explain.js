@@ -1,9 +1,10 @@
 /** What happened to a change: the answer in a sentence, the evidence, and where every millisecond went. */
 import { html, nothing } from "lit-html"
-import { get, latest, withQuery } from "../api.js"
+import { get, withQuery } from "../api.js"
 import { fieldsOf, go, say } from "../around.js"
 import { drawn } from "../drawn.js"
 import { explainable } from "../format.js"
+import { latest } from "../latest.js"
 import { empty, exactly, idOf, loaded } from "../ui.js"
 /** @import { Begin, Change, Explanation } from "../Answers.ts" */
 

@@ -1,8 +1,9 @@
 /** The rows of the outboxes, newest first, whatever has become of them. */
 import { html, nothing } from "lit-html"
-import { get, latest, withQuery } from "../api.js"
+import { get, withQuery } from "../api.js"
 import { fieldsOf, go } from "../around.js"
 import { duration } from "../format.js"
+import { latest } from "../latest.js"
 import { empty, explained, loaded, pages, statusOf, table, when } from "../ui.js"
 /** @import { Begin, OutboxEvent, Page } from "../Answers.ts" */
 

@@ -1,8 +1,9 @@
 /** What searches find, with what was found marked. */
 import { html, nothing } from "lit-html"
-import { get, latest, withQuery } from "../api.js"
+import { get, withQuery } from "../api.js"
 import { fieldsOf, go } from "../around.js"
 import { unescaped } from "../format.js"
+import { latest } from "../latest.js"
 import { empty, explained, loaded, pages } from "../ui.js"
 /** @import { Begin, Hit, Page } from "../Answers.ts" */
 
