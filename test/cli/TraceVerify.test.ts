@@ -173,4 +173,12 @@ describe("wordloom trace snapshots", () => {
       assert.strictEqual((yield* snapshots("list", "--lab", "two")).out.split("\n").length, 4)
       assert.strictEqual((yield* wordloom(["trace", "snapshots", "list", "--outdir", join(root, "no")])).code, 2)
     }))
+
+  it.live("are refused at once where no folder can be, as in /proc", () =>
+    Effect.gen(function*() {
+      const { base } = yield* jaegerOf(["tag"])
+      const { code, err } = yield* verify(base, "--outdir", "/proc/none/of/ours")
+      assert.strictEqual(code, 2)
+      assert.include(err, "/proc/none/of/ours cannot be written to")
+    }))
 })

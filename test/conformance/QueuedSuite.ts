@@ -5,7 +5,7 @@ import type { Leases } from "../../src/outbox/Leases.ts"
 import { Outbox } from "../../src/outbox/Outbox.ts"
 import { Transaction } from "../../src/outbox/Transaction.ts"
 import { type Backstage, fresh } from "../support/Backstage.ts"
-import { changeOf, claim, commitMany, commitTo, idsOf } from "../support/Changes.ts"
+import { changeOf, claim, commitMany, commitTo, idInLane, idsOf } from "../support/Changes.ts"
 import * as RecordedSpans from "../support/RecordedSpans.ts"
 import { suiteOf } from "./Suite.ts"
 
@@ -23,6 +23,9 @@ const during = <A, E, R>(request: Effect.Effect<A, E, R>) =>
     return eventsOf(yield* only("POST /api/v1/tags"))
   }).pipe(Effect.provide(RecordedSpans.layer, { local: true }))
 
+/** Which one claim takes together. */
+const inOneLane = () => [changeOf({ id: idInLane(1) }), changeOf({ id: idInLane(1) })]
+
 const queued = (projection: "search" | "chronicle") =>
   Effect.map(
     claim({ projection }),
@@ -33,7 +36,7 @@ const telling = (it: It) => {
   it.effect("that it waits now, for one change as for several", () =>
     Effect.gen(function*() {
       for (const count of [1, 3]) {
-        const events = yield* during(commitMany(count))
+        const events = yield* during(commitMany(count, count))
         assert.sameDeepMembers(events, [...yield* queued("search"), ...yield* queued("chronicle")])
         assert.lengthOf(events, 2 * count)
       }
@@ -41,7 +44,7 @@ const telling = (it: It) => {
 
   it.effect("that it waits now, where only one projection hears of it", () =>
     Effect.gen(function*() {
-      assert.sameDeepMembers(yield* during(commitTo("search", changeOf(), changeOf())), yield* queued("search"))
+      assert.sameDeepMembers(yield* during(commitTo("search", ...inOneLane())), yield* queued("search"))
     }).pipe(fresh))
 
   it.effect("nothing of many at once, which nobody would read", () =>
@@ -54,7 +57,7 @@ const telling = (it: It) => {
       const spans = yield* Effect.forEach(["one", "two"], (name) => Effect.makeSpan(name, { root: true }))
       const causes = spans.map((span) => ({ request: { requestId: null, actor: "ann" }, span: Option.some(span) }))
       const transaction = yield* Transaction
-      yield* transaction.run(Outbox.use(({ append }) => append([changeOf(), changeOf()], ["search"], causes)))
+      yield* transaction.run(Outbox.use(({ append }) => append(inOneLane(), ["search"], causes)))
       const told = spans.map((span) => eventsOf(span as Tracer.NativeSpan))
       assert.deepStrictEqual(told.map(({ length }) => length), [1, 1])
       assert.sameDeepMembers(told.flat(), yield* queued("search"))

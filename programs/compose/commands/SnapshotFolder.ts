@@ -27,11 +27,28 @@ const freeName = Effect.fnUntraced(function*(wanted: string) {
   return name
 })
 
+/** Node's `recursive` goes on without end where a folder is refused as if its parent were missing, as in /proc. */
+const makeFolder = (folder: string): Effect.Effect<
+  void,
+  PlatformError.PlatformError,
+  FileSystem.FileSystem | Path.Path
+> =>
+  Effect.gen(function*() {
+    const { files, path } = yield* platform
+    if (yield* files.exists(folder)) return
+    yield* makeFolder(path.dirname(folder))
+    yield* Effect.catchIf(
+      files.makeDirectory(folder),
+      ({ reason }) => reason._tag === "AlreadyExists",
+      () => Effect.void
+    )
+  })
+
 /** The path of the new set. */
 export const write = (root: string, report: Report, contents: Readonly<Record<string, string>>) =>
   Effect.gen(function*() {
     const { files, path } = yield* platform
-    yield* files.makeDirectory(root, { recursive: true })
+    yield* makeFolder(path.resolve(root))
     const taking = yield* files.makeTempDirectory({ directory: root, prefix: ".taking-" })
     const written = Effect.forEach(
       Object.entries(contents),
