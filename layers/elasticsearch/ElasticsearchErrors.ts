@@ -38,7 +38,9 @@ const text = (value: unknown): string => typeof value === "string" ? value : ""
 
 /** The index is not there to be written to, whatever the document. */
 const missing = new Set(["index_not_found_exception", "index_closed_exception", "alias_not_found_exception"])
+/** Said of a document; of a whole request where one of its items is at fault, and the others are innocent. */
 const misfit = new Set(["document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"])
+const misshapen = new Set(["action_request_validation_exception", "parse_exception", "x_content_parse_exception"])
 
 const verdictOf = (status: number, type: string, of: "request" | "item"): Verdict => {
   // A missing master (503) comes back by itself; a read-only index (403), or a full disk (429), waits for a person.
@@ -50,9 +52,8 @@ const verdictOf = (status: number, type: string, of: "request" | "item"): Verdic
   if (status === 408) return ["transient", "timeout"]
   if (status === 413) return ["poison", "es_too_large"]
   if (status === 401 || status === 403) return ["configuration", "es_auth"]
-  if (status === 400 && of === "item") return ["poison", misfit.has(type) ? "es_mapping" : "es_4xx"]
-  // Refused as a whole for what one of its items says; the others are innocent.
-  if (type === "action_request_validation_exception") return ["poison", "es_4xx"]
+  if (status === 400 && misfit.has(type)) return ["poison", "es_mapping"]
+  if (status === 400 && (of === "item" || misshapen.has(type))) return ["poison", "es_4xx"]
   // What else refuses a whole request would refuse every other document too: nothing may be buried for it.
   return status >= 400 ? ["configuration", "es_4xx"] : ["transient", "es_response"]
 }

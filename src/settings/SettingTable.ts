@@ -147,7 +147,7 @@ export const table = {
     "",
     "further resource attributes"
   ),
-  spanQueueMax: setting("OTEL_BSP_MAX_QUEUE_SIZE", Kind.integer(1, 1_000_000), 2_048, "spans waiting for export"),
+  spanQueueMax: setting("OTEL_BSP_MAX_QUEUE_SIZE", Kind.integer(1, 1_000_000), 4_096, "spans waiting for export"),
   spanBatchMax: setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Kind.integer(1, 100_000), 512, "most spans per export"),
   spanDelayMs: setting("OTEL_BSP_SCHEDULE_DELAY", Kind.integer(1, 600_000), 1_000, "milliseconds between exports"),
   exportTimeoutMs: setting("OTEL_BSP_EXPORT_TIMEOUT", Kind.integer(1, 600_000), 5_000, "milliseconds per export"),
