@@ -29,7 +29,9 @@ const hops = ({ backend, recent }: SystemFacts): Said => {
       health: "fail",
       cause: `${first.service}: ${first.name} names a parent that nobody has`,
       evidence: { ...evidence, span: first.name, service: first.service, trace: first.traceId },
-      fix: "mend the hop before it: its span was not exported, or a proxy changed traceparent"
+      fix:
+        "if a program was killed (-9), nothing: it could not tell the span that it was in, and this goes within the " +
+        "hour; else mend the hop before it: its span was not exported, or a proxy changed traceparent"
     }
 }
 

@@ -28,6 +28,7 @@ describe("wordloom outbox", () => {
       assert.strictEqual(table.code, 0)
       assert.match(table.out, /^PROJECTION +PENDING +PROCESSING +DONE +DEAD .* STATE$/m)
       assert.match(table.out, /^search +2 +0 +1 +1 .* running$/m)
+      assert.match(table.out, /^chronicle +\d+ +0 +0 +0 .* - +- +- +running$/m, "no lag where nothing was finished")
       const { out } = yield* wordloom(["outbox", "stats", "--json"], env)
       const [search] = JSON.parse(out).projections
       assert.include(search, { projection: "search", pending: 2, done: 1, dead: 1 })
@@ -40,6 +41,8 @@ describe("wordloom outbox", () => {
       const dead = yield* wordloom(["outbox", "list", "--projection", "search", "--status", "dead"], env)
       assert.strictEqual(dead.code, 0)
       assert.match(dead.out, /^search +2 +dead +10 +block\/[0-9a-f-]{36} .*es_mapping$/m)
+      const all = yield* wordloom(["outbox", "list"], env)
+      assert.notMatch(all.out, / $/m, "a line ends in blanks")
       const json = (...args: ReadonlyArray<string>) =>
         Effect.map(wordloom(["outbox", "list", "--json", ...args], env), ({ out }) => JSON.parse(out))
       const ofBlock = yield* json("--entity-id", block.toUpperCase())

@@ -49,6 +49,10 @@ const colorOf = (row: ProjectionControlled) =>
 
 const right = "right" as const
 
+/** Nothing was finished: nobody knows. */
+const lagOf = (percentile: "p50" | "p95" | "p99") => ({ done, lag_seconds }: ProjectionStatus) =>
+  done === 0 ? "-" : seconds(lag_seconds[percentile])
+
 const statsColumns: ReadonlyArray<Output.Column<ProjectionStatus>> = [
   { title: "PROJECTION", text: ({ projection }) => projection, color: () => Output.bold },
   { title: "PENDING", text: ({ pending }) => number(pending), align: right },
@@ -61,9 +65,9 @@ const statsColumns: ReadonlyArray<Output.Column<ProjectionStatus>> = [
     color: ({ dead }) => dead > 0 ? Output.red : Output.dim
   },
   { title: "OLDEST", text: (row) => row.pending === 0 ? "-" : seconds(row.oldest_pending_age_seconds), align: right },
-  { title: "LAG P50", text: ({ lag_seconds }) => seconds(lag_seconds.p50), align: right },
-  { title: "P95", text: ({ lag_seconds }) => seconds(lag_seconds.p95), align: right },
-  { title: "P99", text: ({ lag_seconds }) => seconds(lag_seconds.p99), align: right },
+  { title: "LAG P50", text: lagOf("p50"), align: right },
+  { title: "P95", text: lagOf("p95"), align: right },
+  { title: "P99", text: lagOf("p99"), align: right },
   { title: "STATE", text: stateOf, color: colorOf }
 ]
 

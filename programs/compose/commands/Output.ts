@@ -43,12 +43,14 @@ export const table = <A>(columns: ReadonlyArray<Column<A>>, rows: ReadonlyArray<
   const widths = columns.map(({ title }, at) =>
     Math.max(title.length, ...cells.map((line) => CliOutput.displayWidth(line[at]!)))
   )
-  const line = (texts: ReadonlyArray<string>, colors: ReadonlyArray<(text: string) => string>) =>
-    texts.map((text, at) => {
+  const line = (texts: ReadonlyArray<string>, colors: ReadonlyArray<(text: string) => string>) => {
+    const last = texts.findLastIndex((text) => text !== "")
+    return texts.slice(0, last + 1).map((text, at) => {
       const { align = "left" } = columns[at]!
-      const width = at === texts.length - 1 && align === "left" ? 0 : widths[at]!
+      const width = at === last && align === "left" ? 0 : widths[at]!
       return colors[at]!(padded(text, width, align))
     }).join("  ")
+  }
   const head = line(columns.map(({ title }) => title), columns.map(() => bold))
   const body = rows.map((row, at) => line(cells[at]!, columns.map(({ color }) => color?.(row) ?? plain)))
   return [head, ...body].join("\n")
