@@ -49,11 +49,13 @@ const loader = Migrator.fromRecord(
   )
 )
 
-/** How many steps the database still lacks; all of them when it is empty. */
+export const all = steps.length
+
+/** How many steps the database still lacks; `all` of them when it is empty. */
 export const missing = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const [known] = yield* sql<{ readonly there: boolean }>`select to_regclass(${table}) is not null as there`
-  if (known?.there !== true) return steps.length
+  if (known?.there !== true) return all
   const [last] = yield* sql<{ readonly last: number }>`
     select coalesce(max(migration_id), 0) as last from ${sql(table)}`
   return steps.filter(([id]) => id > (last?.last ?? 0)).length

@@ -2,7 +2,7 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { causeInBrief } from "../../layers/embedded/EmbeddedPostgresUnavailable.ts"
-import { migrate } from "../../layers/postgres/Migrations.ts"
+import { all, migrate, missing } from "../../layers/postgres/Migrations.ts"
 import * as PostgresClient from "../../layers/postgres/PostgresClient.ts"
 import { sqlState } from "../../layers/postgres/PostgresErrors.ts"
 import { onOneLine, Settings, SettingsInvalid } from "../../src/settings/Settings.ts"
@@ -74,9 +74,32 @@ const migrated = (address: PostgresClient.Address) =>
     })
   )
 
+/** Whoever only looks may be newer than the programs that run; a database that nobody has begun with has none. */
+const keptOrBegun = (address: PostgresClient.Address) =>
+  Layer.unwrap(
+    missing.pipe(
+      Effect.withTracerEnabled(false),
+      Effect.mapError(refused(address)),
+      Effect.flatMap((steps) =>
+        steps === 0 || steps === all ? Effect.succeed(migrated(address)) : Effect.fail(
+          new CannotStart({
+            reason: `database ${address.database} lacks ${steps} of ${all} steps of this version's schema; ` +
+              "node programs/wordloom.js migrate takes them"
+          })
+        )
+      )
+    )
+  )
+
 /** `name` is what `pg_stat_activity` shows. */
 export const layer = (name: string) =>
   Layer.unwrap(Effect.map(addressed, (address) => migrated(address).pipe(Layer.provideMerge(reached(address, name)))))
+
+/** As `layer`, but a database of an earlier version is left as it is, and refused. */
+export const layerKept = (name: string) =>
+  Layer.unwrap(
+    Effect.map(addressed, (address) => keptOrBegun(address).pipe(Layer.provideMerge(reached(address, name))))
+  )
 
 /** As `layer`, with the schema as it is. */
 export const layerAsIs = (name: string) => Layer.unwrap(Effect.map(addressed, (address) => reached(address, name)))

@@ -132,4 +132,23 @@ describe("wordloom outbox", () => {
       const { out } = yield* wordloom(["outbox", "stats", "--json"], env)
       assert.include(JSON.parse(out).projections[0], { pending: 4, done: 0, dead: 0 })
     }))
+
+  it.live("leaves a database of an earlier version as it is, as explain does", () =>
+    Effect.gen(function*() {
+      const { env, query } = yield* database
+      const begun = yield* wordloom(["outbox", "stats"], env)
+      assert.strictEqual(begun.code, 0, begun.err)
+      yield* query("delete from wordloom_migrations where migration_id > 1")
+      const id = "01900000-0000-7000-8000-000000000001"
+      for (const args of [["outbox", "list"], ["outbox", "pause", "search"], ["explain", `tag/${id}`]]) {
+        const { code, err, out } = yield* wordloom(args, env)
+        assert.deepStrictEqual([code, out], [2, ""], args.join(" "))
+        assert.match(
+          err,
+          /lacks \d+ of \d+ steps of this version's schema; node programs\/wordloom\.js migrate takes them/
+        )
+      }
+      const [left] = yield* query<{ readonly steps: string }>("select count(*) as steps from wordloom_migrations")
+      assert.strictEqual(Number(left!.steps), 1)
+    }))
 })

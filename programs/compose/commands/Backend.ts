@@ -35,5 +35,8 @@ const settled = Layer.mergeAll(Notices.layer, SecureRandom.layerWebCrypto).pipe(
 
 export const layer = Database.layer(serviceName).pipe(Layer.provideMerge(settled))
 
+/** For who only looks or steers: a database of an earlier version is left as it is. */
+export const layerKept = Database.layerKept(serviceName).pipe(Layer.provideMerge(settled))
+
 /** With the schema as it is. */
 export const layerAsIs = Database.layerAsIs(serviceName).pipe(Layer.provideMerge(settled))

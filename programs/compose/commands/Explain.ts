@@ -26,7 +26,7 @@ const engineWithin = "10 seconds"
 
 const layer = Explaining.layer(engineWithin).pipe(
   Layer.provide([ExplainPostgres.layer, SearchSourcePostgres.layer, SearchEngine.layer]),
-  Layer.provide(Backend.layer)
+  Layer.provide(Backend.layerKept)
 )
 
 const isKind = Schema.is(EntityKind)

@@ -10,7 +10,7 @@ import * as Backend from "./Backend.ts"
 import { failure, wrongUsage } from "./ExitCode.ts"
 import * as Output from "./Output.ts"
 
-const withReport = Effect.provide(OutboxReportPostgres.layer.pipe(Layer.provideMerge(Backend.layer)))
+const withReport = Effect.provide(OutboxReportPostgres.layer.pipe(Layer.provideMerge(Backend.layerKept)))
 
 const number = (value: number) => value.toLocaleString("en")
 

@@ -17,7 +17,9 @@ import { wrongUsage } from "./ExitCode.ts"
 import * as Output from "./Output.ts"
 
 const connected = Effect.provide(
-  Layer.mergeAll(OutboxReportPostgres.layer, ProjectionControlPostgres.layer).pipe(Layer.provideMerge(Backend.layer))
+  Layer.mergeAll(OutboxReportPostgres.layer, ProjectionControlPostgres.layer).pipe(
+    Layer.provideMerge(Backend.layerKept)
+  )
 )
 
 const number = (value: number) => value.toLocaleString("en")
