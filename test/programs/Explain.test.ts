@@ -144,7 +144,7 @@ describe("explain", () => {
       const asked = await ask("tag", id)
       assert.strictEqual(asked.verdict, "breaker_open")
       return asked
-    }, 180_000)
+    }, 100_000)
     assert.match(open.sentence, /the breaker of search is open in 1 worker: es_/)
     await Promise.all(workers.splice(0).map((worker) => worker.stop("SIGKILL")))
     await drained()
