@@ -141,6 +141,8 @@ describe("explain", () => {
     await hire({ ...away, OUTBOX_BACKOFF_BASE: "1ms", OUTBOX_BACKOFF_CAP: "1ms", OUTBOX_POLL_INTERVAL: "10ms" })
     // It closes for each try, less and less often: all three must be asked between two of them.
     const open = await until("an open breaker", async () => {
+      // Who asks the page for what is over by then waits for it in vain.
+      await verdictBecomes("breaker_open", "tag", id)
       const asked = await ask("tag", id)
       assert.strictEqual(asked.verdict, "breaker_open")
       return asked
