@@ -81,7 +81,7 @@ const keptOrBegun = (address: PostgresClient.Address) =>
       Effect.withTracerEnabled(false),
       Effect.mapError(refused(address)),
       Effect.flatMap((steps) =>
-        steps === 0 || steps === all ? Effect.succeed(migrated(address)) : Effect.fail(
+        steps === 0 ? Effect.succeed(Layer.empty) : steps === all ? Effect.succeed(migrated(address)) : Effect.fail(
           new CannotStart({
             reason: `database ${address.database} lacks ${steps} of ${all} steps of this version's schema; ` +
               "node programs/wordloom.js migrate takes them"
@@ -91,15 +91,17 @@ const keptOrBegun = (address: PostgresClient.Address) =>
     )
   )
 
-/** `name` is what `pg_stat_activity` shows. */
-export const layer = (name: string) =>
-  Layer.unwrap(Effect.map(addressed, (address) => migrated(address).pipe(Layer.provideMerge(reached(address, name)))))
+/** Reached, and then its schema. `name` is what `pg_stat_activity` shows. */
+const layerOf =
+  <E>(schemaOf: (address: PostgresClient.Address) => Layer.Layer<never, E, SqlClient.SqlClient>) => (name: string) =>
+    Layer.unwrap(
+      Effect.map(addressed, (address) => schemaOf(address).pipe(Layer.provideMerge(reached(address, name))))
+    )
+
+export const layer = layerOf(migrated)
 
 /** As `layer`, but a database of an earlier version is left as it is, and refused. */
-export const layerKept = (name: string) =>
-  Layer.unwrap(
-    Effect.map(addressed, (address) => keptOrBegun(address).pipe(Layer.provideMerge(reached(address, name))))
-  )
+export const layerKept = layerOf(keptOrBegun)
 
 /** As `layer`, with the schema as it is. */
-export const layerAsIs = (name: string) => Layer.unwrap(Effect.map(addressed, (address) => reached(address, name)))
+export const layerAsIs = layerOf(() => Layer.empty)
