@@ -46,7 +46,7 @@ export const layer = Layer.effect(
 
     return Outbox.of({
       append: (changes, to = subscribed, causes) => {
-        const isTold = causes !== undefined || changes.length <= EnqueueSpan.toldMax
+        const isTold = EnqueueSpan.isTold(changes, causes)
         return Effect.forEach(
           to,
           (projection) =>

@@ -115,7 +115,7 @@ export const layer = Layer.effect(
       const endedAt = yield* Clock.currentTimeNanos
       for (const { span } of spans.flat()) span.end(endedAt, Exit.asVoid(exit))
       const [left] = yield* exit
-      const isTold = causes !== undefined || changes.length <= EnqueueSpan.toldMax
+      const isTold = EnqueueSpan.isTold(changes, causes)
       for (const [at, projection] of to.entries()) {
         yield* enqueued.add({ projection }, changes.length)
         if (!isTold) continue

@@ -8,6 +8,3 @@ export interface Said extends Pick<Finding, "health" | "cause"> {
 }
 
 export type Check = readonly [id: string, title: string, look: (facts: SystemFacts) => Said]
-
-/** As it can be pasted in a clone, where nothing is installed beside it. */
-export const command = (said: string): string => `node programs/wordloom.js ${said}`

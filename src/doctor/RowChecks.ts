@@ -1,7 +1,8 @@
 /** The findings about rows, leases and workers, by the database alone; no IO. */
-import type { ProjectionFacts } from "../explain/Facts.ts"
+import { type ProjectionFacts, refusedOf } from "../explain/Facts.ts"
 import { count } from "../explain/Say.ts"
-import { type Check, command, type Said } from "./Check.ts"
+import { command } from "../explain/Steps.ts"
+import type { Check, Said } from "./Check.ts"
 import type { DatabaseFacts, SystemFacts } from "./SystemFacts.ts"
 
 const withDatabase = (look: (database: DatabaseFacts, facts: SystemFacts) => Said) => (facts: SystemFacts): Said =>
@@ -74,7 +75,7 @@ const isBehind = ({ oldestAgeMs, recent }: ProjectionFacts) =>
 /** What keeps them, and what to do about it: a cause that no worker can help comes first. */
 const whyBehind = ({ breakers, failures, pausedAt, projection, workers }: ProjectionFacts) => {
   const [breaker] = breakers
-  const failed = failures.throttled + failures.other
+  const failed = refusedOf(failures)
   const look = command("outbox list --status pending")
   if (pausedAt !== null) return ["it is paused", command(`outbox resume ${projection}`)] as const
   if (workers.length === 0) return ["no worker drains it (poll)", "node programs/worker.js"] as const
@@ -106,7 +107,7 @@ const gap = ({ projections }: DatabaseFacts): Said => {
       lag_p95_ms: recent === null ? null : Math.round(recent.lagP95Ms),
       workers: workers.length,
       lost: failures.lost,
-      failed: failures.throttled + failures.other
+      failed: refusedOf(failures)
     },
     fix
   }

@@ -1,6 +1,7 @@
 /** The findings about traces: whether they arrive, and where they are found; no IO. */
+import { command } from "../explain/Steps.ts"
 import { batches } from "./Batches.ts"
-import { type Check, command, type Said } from "./Check.ts"
+import type { Check, Said } from "./Check.ts"
 import { notHttp, type SystemFacts } from "./SystemFacts.ts"
 
 const off = (tracing: string): Said => ({

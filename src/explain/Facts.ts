@@ -142,6 +142,9 @@ export interface Failures {
   readonly other: number
 }
 
+/** What the destination was asked and did not take; a lost lease says nothing of it. */
+export const refusedOf = ({ other, throttled }: Failures): number => throttled + other
+
 export interface Gathered {
   readonly at: DatabaseMicros
   readonly changes: ReadonlyArray<ChangeFacts>

@@ -5,7 +5,7 @@ import type { Step, Verdict } from "./Explanation.ts"
 import { type ClaimFacts, type RowFacts, rowKey } from "./Facts.ts"
 import { type Case, isExpired } from "./Judge.ts"
 import { ahead, because, count, duration, isoOf, nameOf } from "./Say.ts"
-import { again, doctor, listAll, look, reconcile, replay, replayDone, startWorker, step } from "./Steps.ts"
+import { again, command, doctor, listAll, look, reconcile, replay, replayDone, startWorker, step } from "./Steps.ts"
 
 export interface Said {
   readonly sentence: string
@@ -71,7 +71,7 @@ const paused = (facts: Case): Said => {
   const why = pausedReason === null ? "" : ` ("${pausedReason}")`
   return {
     sentence: `${what(facts)} waits because ${projection} has been paused for ${since(pausedAt ?? at, at)}${why}.`,
-    steps: [step(`let the workers go on with ${projection}`, `node programs/wordloom.js outbox resume ${projection}`)]
+    steps: [step(`let the workers go on with ${projection}`, command(`outbox resume ${projection}`))]
   }
 }
 
@@ -144,7 +144,7 @@ const neverEnqueued = (facts: Case): Said => {
     steps: [
       projection === "search"
         ? reconcile
-        : step("see its rows", `node programs/wordloom.js outbox list --entity-id ${id}`)
+        : step("see its rows", command(`outbox list --entity-id ${id}`))
     ]
   }
 }
@@ -186,7 +186,7 @@ const notRefreshed = (facts: Case): Said => {
       again(facts),
       step(
         "if it stays so, the index's refresh_interval is too long or off; this refreshes it once and compares it",
-        "node programs/wordloom.js reconcile"
+        command("reconcile")
       )
     ]
   }
@@ -199,7 +199,7 @@ const indexAhead = (facts: Case): Said => {
     sentence:
       `${what(facts)}: the index is ahead, it has v${has?.version} (revision ${has?.revision}) and the database ` +
       `v${should?.version} (revision ${should?.revision}); the database was set back, or somebody else writes there.`,
-    steps: [step("build the index anew from what the database has", "node programs/wordloom.js reindex")]
+    steps: [step("build the index anew from what the database has", command("reindex"))]
   }
 }
 
@@ -270,7 +270,7 @@ export const missing = (asked: Asked): Said => {
     case "event":
       return {
         sentence: `There is no row ${rowKey(asked)}: it never was, or it was finished longer ago than rows are kept.`,
-        steps: [step("see the rows", `node programs/wordloom.js outbox list --projection ${asked.projection}`)]
+        steps: [step("see the rows", command(`outbox list --projection ${asked.projection}`))]
       }
     case "request_id":
       return {

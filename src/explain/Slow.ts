@@ -1,6 +1,6 @@
 /** Why a change took long: a wait in the outbox (S1-21) or the engine (S1-22), with the figures that say so; no IO. */
 import type { Evidence, Slow, SlowCause, Spent, Verdict } from "./Explanation.ts"
-import { aheadMax, type AttemptFacts, recentMinutes } from "./Facts.ts"
+import { aheadMax, type AttemptFacts, recentMinutes, refusedOf } from "./Facts.ts"
 import type { Case } from "./Judge.ts"
 import { ahead, count, duration, msOf, rounded } from "./Say.ts"
 import { isFinal } from "./Timeline.ts"
@@ -88,7 +88,7 @@ const workersOf = ({ row, system: { workers } }: Case): string => {
 
 /** What keeps all rows from being tried is not kept with each of them. */
 const unless = ({ system: { failures, workers } }: Case): string => {
-  const failed = failures.throttled + failures.other
+  const failed = refusedOf(failures)
   return failed === 0 || workers.length === 0
     ? ""
     : `; ${

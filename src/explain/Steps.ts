@@ -6,6 +6,9 @@ import { type RowFacts, rowKey } from "./Facts.ts"
 import type { Case } from "./Judge.ts"
 import { nameOf } from "./Say.ts"
 
+/** As it can be pasted in a clone, where nothing is installed beside it. */
+export const command = (said: string): string => `node programs/wordloom.js ${said}`
+
 export const step = (text: string, command: string | null = null): Step => ({ text, command })
 
 const question = (asked: Asked): string => {
@@ -22,19 +25,18 @@ const question = (asked: Asked): string => {
 }
 
 /** The same question: by its entity it could be about a newer change. */
-export const again = ({ asked }: Case): Step =>
-  step("look again", `node programs/wordloom.js explain ${question(asked)}`)
+export const again = ({ asked }: Case): Step => step("look again", command(`explain ${question(asked)}`))
 export const startWorker = step("start a worker", "node programs/worker.js")
 export const reconcile = step(
   "compare the index with the entities and send what differs again",
-  "node programs/wordloom.js reconcile --repair"
+  command("reconcile --repair")
 )
-export const doctor = step("see what is wrong with the system", "node programs/wordloom.js doctor")
+export const doctor = step("see what is wrong with the system", command("doctor"))
 export const replay = (projection: Projection, { id }: RowFacts) =>
-  `node programs/wordloom.js outbox replay --projection ${projection} --id ${id}`
-export const look = (key: string) => step(`see what keeps ${key}`, `node programs/wordloom.js explain --event ${key}`)
+  command(`outbox replay --projection ${projection} --id ${id}`)
+export const look = (key: string) => step(`see what keeps ${key}`, command(`explain --event ${key}`))
 
 /** Mends what an ordered projection has lost; in the index `reconcile` does. */
 export const replayDone = (projection: Projection, row: RowFacts): Step =>
   step("tell it again", `${replay(projection, row)} --status done`)
-export const listAll = step("see what the outboxes have", "node programs/wordloom.js outbox list")
+export const listAll = step("see what the outboxes have", command("outbox list"))

@@ -27,7 +27,11 @@ export interface EnqueueSpan {
 }
 
 /** Who leaves more at once is no request that somebody looks at row by row. */
-export const toldMax = 16
+const toldMax = 16
+
+/** Whether the rows of one append are told one by one. Where each has a cause of its own, none has many. */
+export const isTold = (changes: ReadonlyArray<unknown>, causes: ReadonlyArray<unknown> | undefined): boolean =>
+  causes !== undefined || changes.length <= toldMax
 
 /** Says on the span of whoever caused it which row waits for a worker now. */
 export const queued = ({ span }: EnqueueSpan, projection: Projection, id: number, at: bigint): void => {
